@@ -1,6 +1,6 @@
 """What a model in training can do already: writes some texts and compares them with the truth.
 
-A rough reading for the log of a training; the checker in `promptcot.nano` measures what is shipped.
+A rough reading for the log of a training, on few texts; `promptcot nano check` measures what is shipped.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nano.texts import Example, example
+from promptcot.nano import Solution
+from promptcot.nano import check as solve
 
-FRESH = 1_000_003  # a seed that no training uses
+FRESH = 1_000_003
+"""A seed that no training uses."""
+COUNT = 128
 _PARTS = re.compile(
     r"<!-- BEGIN RATIONALE -->\n(.+)\n<!-- END RATIONALE -->\n<!-- BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM -->", re.S
 )
 _LIST = re.compile(r'```python\n\["[^"]+"(?:, "[^"]+"){1,2}\]\n```')
-_BOXED = re.compile(r"\\boxed\{(\d+)\}")
 
 
-def check(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, role: str, count: int) -> dict[str, float]:
-    """Shares (0 to 1) that tell how far a model of `role` has come, from `count` fresh examples."""
-    examples = [example(role, FRESH, index) for index in range(count)]
-    temperature = 1.0 if role == "generator" else 0.0
+def check(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: str, count: int = COUNT
+) -> dict[str, float]:
+    """Shares (0 to 1) that tell how far a model that learns `texts` has come, from `count` fresh texts of its role."""
+    examples = [example(texts, FRESH, index) for index in range(count)]
+    temperature = 0.7 if texts.startswith("generator") else 0.0
     written = complete(model, tokenizer, [one.prompt for one in examples], temperature)
-    return _READINGS[role](examples, written)
+    return _READINGS[texts.split("-")[0]](examples, written)
 
 
 @torch.inference_mode()
@@ -75,56 +80,57 @@ def _share(hits: Sequence[bool]) -> float:
 
 
 def _generator(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
-    parsed = [match for text in written if (match := _PARTS.fullmatch(text))]
-    numbers = [(_numbers(re.sub(r"Step \d|asks for \d", "", m[1])), _numbers(m[2])) for m in parsed]
-    plan = [re.sub(r"[^:]*: ", "", m[1]) for m in parsed]
-    names = [re.findall(r"\b[AMRBNS]\b(?! bag)", m[1]) == re.findall(r"\b[AMRBNS]\b(?! bag)", m[2]) for m in parsed]
+    """Of all texts, how many have both blocks, and how many a well-posed problem; how many of those have the level."""
+    parsed = [_PARTS.search(text) for text in written]
+    solved = [solve(match[2]) if match else None for match in parsed]
+    posed = [(one, solution) for one, solution in zip(examples, solved, strict=True) if isinstance(solution, Solution)]
     return {
-        "parsed": round(len(parsed) / len(written), 3),
-        "numbers_known": _share([set(problem) <= set(rationale) for rationale, problem in numbers]),
-        "numbers_same": _share([problem == rationale[-len(problem) :] for rationale, problem in numbers]),
-        "names_same": _share(names),
-        "distinct": round(len(set(plan)) / max(len(plan), 1), 3),
+        "parsed": _share([match is not None for match in parsed]),
+        "well_posed": round(len(posed) / len(written), 3),
+        "level": _share([f"Level: {solution.level}\n" in one.prompt for one, solution in posed]),
+        "distinct": round(len({match[2] for match in parsed if match}) / len(written), 3),
     }
 
 
-def _numbers(text: str) -> list[str]:
-    return re.findall(r"\d+", text.replace("AMC12", ""))
-
-
 def _solver(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
-    right: dict[int, list[bool]] = {1: [], 2: [], 3: []}
-    for one, text in zip(examples, written, strict=True):
-        steps = one.completion.count("\nStep ")
-        right[steps].append(_BOXED.findall(text)[-1:] == _BOXED.findall(one.completion))
-    shares = {f"steps_{steps}": _share(hits) for steps, hits in right.items()}
-    return {"right": _share([hit for hits in right.values() for hit in hits]), **shares}
+    """How many final lines, answers and refusals, are the true ones; in all and by number of steps."""
+    hits = [
+        (one, one.completion.splitlines()[-1:] == text.splitlines()[-1:])
+        for one, text in zip(examples, written, strict=True)
+    ]
+    refused = [hit for one, hit in hits if "\\boxed" not in one.completion]
+    shares = {
+        f"steps_{n}": _share(
+            [hit for one, hit in hits if "\\boxed" in one.completion and one.completion.count("Step ") == n]
+        )
+        for n in (1, 2, 3)
+    }
+    return {"right": _share([hit for _, hit in hits]), "refused": _share(refused), **shares}
 
 
 def _annotator(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
-    """Of the rationales, how many are the true one to the letter; of the lists, how many can be read."""
-    lists = [text for one, text in zip(examples, written, strict=True) if one.completion.startswith("```")]
-    told = [one.completion == text for one, text in zip(examples, written, strict=True) if text not in lists]
-    return {"lists": _share([bool(_LIST.fullmatch(text)) for text in lists]), "rationales": _share(told)}
+    """Of the lists, how many can be read; of the rationales, how many are the true one to the letter."""
+    pairs = list(zip(examples, written, strict=True))
+    lists = [bool(_LIST.search(text)) for one, text in pairs if "```" in one.completion]
+    rationales = [one.completion.strip() == text.strip() for one, text in pairs if "```" not in one.completion]
+    return {"lists": _share(lists), "rationales": _share(rationales)}
 
 
-def _judge(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
+def _verdicts(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
+    """How many verdicts are the true ones, where it is the best one and where it is not; how many replies are equal."""
     pairs = [(one.completion.splitlines(), text.splitlines()) for one, text in zip(examples, written, strict=True)]
+    best = ("Final Judgement: perfect", "Final Verdict: valid")
     return {
+        "clean": _share([truth[-1:] == text[-1:] for truth, text in pairs if truth[-1] in best]),
+        "defect": _share([text[-1:] != [] and text[-1] not in best for truth, text in pairs if truth[-1] not in best]),
         "equal": _share([truth == text for truth, text in pairs]),
-        "ratings": _share([truth[-6:] == text[-6:] for truth, text in pairs]),
-        "verdict": _share([truth[-1:] == text[-1:] for truth, text in pairs]),
-        **{
-            line.split(":")[0].split()[0].lower(): _share([t[-6:][i] in x for t, x in pairs])
-            for i, line in enumerate(pairs[0][0][-6:-1])
-        },
     }
 
 
 _READINGS: dict[str, Callable[[Sequence[Example], Sequence[str]], dict[str, float]]] = {
     "annotator": _annotator,
     "generator": _generator,
-    "judge-a": _judge,
-    "judge-b": _judge,
+    "judge": _verdicts,
     "solver": _solver,
+    "verifier": _verdicts,
 }

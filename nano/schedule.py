@@ -1,7 +1,8 @@
 """Which models are trained, from what, on how many tokens, and what runs at the same time.
 
-Data only; `fit` does one training, `train` runs the waves. The numbers of tokens fill about 90 minutes on two cores of
-2024; the learning rate follows the tokens, so that a slower machine takes longer and gets the same weights.
+Data only; `fit` does one training, `train` runs the waves. The solver is the trunk: every other role but `base` starts
+from its weights, since all of them have to calculate. The learning rate follows the tokens, so that a slower machine
+takes longer and gets the same weights.
 """
 
 from __future__ import annotations
@@ -31,20 +32,18 @@ class Training:
     seed: int = 1
 
 
-TRUNK = Training("trunk", "trunk", 36e6, rate=4e-3, threads=2, prompt_weight=0.1)
-GENERATOR = Training("generator", "generator", 4e6, start="trunk", rate=1.5e-3, keep=(0.25,))
-SOLVER = Training("solver", "solver", 8e6, start="trunk")
-JUDGE_A = Training("judge-a", "judge-a", 9e6, start="solver", natural=0.35)
-JUDGE_B = Training("judge-b", "judge-b", 9e6, start="trunk", natural=0.35, qwen=True)
+SOLVER = Training("solver", "solver", 40e6, rate=4e-3, threads=2)
+GENERATOR = Training("generator", "generator", 4e6, start="solver", rate=1.5e-3, keep=(0.25,))
 VERIFIER = Training("verifier", "verifier", 8e6, start="solver")
-ANNOTATOR = Training("annotator", "annotator", 3e6, start="trunk")
+JUDGE_A = Training("judge-a", "judge-a", 10e6, start="solver", natural=0.35, prompt_weight=0.2)
+JUDGE_B = Training("judge-b", "judge-b", 10e6, start="solver", natural=0.35, prompt_weight=0.2, qwen=True)
+ANNOTATOR = Training("annotator", "annotator", 3e6, start="solver")
 BASE = Training("base", "solver", 2.5e6, rate=3e-3, seed=11)
 
 WAVES: tuple[tuple[Training, ...], ...] = (
-    (TRUNK,),
-    (GENERATOR, SOLVER),
+    (SOLVER,),
+    (VERIFIER, GENERATOR, ANNOTATOR, BASE),
     (JUDGE_A, JUDGE_B),
-    (VERIFIER, ANNOTATOR, BASE),
 )
 """Trainings of a wave run side by side, two at a time; each needs only what the waves before it made."""
 

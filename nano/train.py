@@ -1,7 +1,7 @@
 """Trains all models from nothing: `python -m nano.train OUT`. Run it again to go on after a stop.
 
-Runs the waves of `schedule`, two trainings at a time, each in a process of its own; between the second and the third
-wave the generator writes the texts whose mistakes the judges learn. `python -m nano.install OUT` puts the weights into
+Runs the waves of `schedule`, two trainings at a time, each in a process of its own; before the judges are trained, the
+generator writes the texts whose mistakes they learn. `python -m nano.install OUT` puts the weights into
 the package.
 """
 
