@@ -1,4 +1,4 @@
-"""Small written arithmetic: a `Work` writes down the facts of a calculation, one after the other, and gives its results.
+"""Small written arithmetic: a `Work` writes down the facts of a calculation and gives its results.
 
 A fact is over one or two digits, or three by one, so that a small model can learn it by heart. Where a number does not
 exist, the last fact shows it, and `NoSuchNumber` is raised.
@@ -16,19 +16,24 @@ class NoSuchNumber(ArithmeticError):
 
 
 class Work:
-    """Facts, in order, each without its dot."""
+    """Facts, in order, each without its dot; `sums` are those that are whole sums, without what they are made of."""
 
     def __init__(self) -> None:
         self.facts: list[str] = []
+        self.sums: list[str] = []
+
+    def _sum(self, fact: str) -> None:
+        self.facts.append(fact)
+        self.sums.append(fact)
 
     def plus(self, a: int, b: int) -> int:
-        self.facts.append(f"{a}+{b}={a + b}")
+        self._sum(f"{a}+{b}={a + b}")
         return a + b
 
     def minus(self, a: int, b: int) -> int:
         """a - b, which must be positive."""
         self.exceeds(a, b)
-        self.facts.append(f"{a}-{b}={a - b}")
+        self._sum(f"{a}-{b}={a - b}")
         return a - b
 
     def exceeds(self, a: int, b: int) -> None:
@@ -39,16 +44,18 @@ class Work:
 
     def times(self, a: int, b: int) -> int:
         """A product; a long one by the tens and the ones of the smaller factor."""
-        self.facts += [*split(a, b), f"{a}*{b}={a * b}"]
+        self.facts += split(a, b)
+        self._sum(f"{a}*{b}={a * b}")
         return a * b
 
     def over(self, n: int, d: int) -> int:
         """An exact quotient, by long division where it is long."""
         if n >= 100 and n >= 10 * d and d > 2:
             self._long_division(n, d)
-        self.facts.append(quotient(n, d))
         if n % d or n < d:
+            self.facts.append(quotient(n, d))
             raise NoSuchNumber
+        self._sum(quotient(n, d))
         return n // d
 
     def _long_division(self, n: int, d: int) -> None:
@@ -62,10 +69,10 @@ class Work:
     def root(self, n: int) -> int:
         """The square root of a perfect square; of another number the two neighbours are shown."""
         r = isqrt(n)
-        self.facts.append(f"{r}*{r}={r * r}")
         if r * r != n:
-            self.facts += [f"{r + 1}*{r + 1}={(r + 1) ** 2}", "No square"]
+            self.facts += [f"{r}*{r}={r * r}", f"{r + 1}*{r + 1}={(r + 1) ** 2}", "No square"]
             raise NoSuchNumber
+        self._sum(f"{r}*{r}={n}")
         return r
 
     def gcd(self, a: int, b: int) -> int:
@@ -83,10 +90,10 @@ class Work:
         n = max(1, 1 - gap)
         while (n + 1) * (n + 1 + gap) <= product:
             n += 1
-        self.facts.append(f"{n}*{n + gap}={n * (n + gap)}")
         if n * (n + gap) != product:
-            self.facts += [f"{n + 1}*{n + 1 + gap}={(n + 1) * (n + 1 + gap)}", "No product"]
+            self.facts += [f"{i}*{i + gap}={i * (i + gap)}" for i in (n, n + 1)] + ["No product"]
             raise NoSuchNumber
+        self._sum(f"{n}*{n + gap}={product}")
         return n
 
 

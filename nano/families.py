@@ -14,7 +14,7 @@ from math import gcd, isqrt, lcm
 from random import Random
 
 from nano import drawing
-from nano.drawing import Drawn
+from nano.designing import Drawn, derived
 
 Operands = Mapping[str, int]
 
@@ -23,21 +23,33 @@ Operands = Mapping[str, int]
 class Family:
     """One row of the table.
 
-    `slot` may hold a reference ("": the family can only stand first). `solve` gives the value, or None where the hidden
-    constraint fails.
+    `slot` may hold a reference ("": the family can only stand first); `ideas` are those without and with a reference.
+    `solve` gives the value, or None where the hidden constraint fails.
     """
 
     key: str
     wordings: tuple[str, str]
     concepts: tuple[str, ...]
     slot: str
-    draw: Callable[[Random, int], Drawn | None]
+    ideas: tuple[str, str]
+    draw_numbers: Callable[[Random, int], drawing.Numbers | None]
     solve: Callable[[Operands], int | None]
 
     @cached_property
     def slots(self) -> tuple[str, ...]:
         """The operands' names, in the order of the first wording."""
         return tuple(re.findall(r"{(\w+)}", self.wordings[0]))
+
+    def draw(self, rng: Random, reference: int) -> Drawn | None:
+        """Numbers for a first step (`reference` 0), or such as fit the value of the step before, or None."""
+        numbers = self.draw_numbers(rng, reference)
+        return None if numbers is None else derived(self.key, numbers, reference > 0)
+
+    def idea(self, drawn: Drawn, before: str) -> str:
+        """The idea as a rationale has it; `before` is the name of the step before."""
+        if not drawn.linked:
+            return self.ideas[0].format_map(drawn.numbers)
+        return self.ideas[1].format_map({**drawn.numbers, self.slot: f"{before}={drawn.numbers[self.slot]}"})
 
     def value(self, operands: Operands) -> int | None:
         """The number that the operands ask for, or None where there is no such number."""
@@ -49,7 +61,7 @@ class Family:
     def spoil(self, operands: Operands, rng: Random) -> dict[str, int] | None:
         """Operands near by, other than the reference's slot, for which there is no such number."""
         slots = [slot for slot in operands if slot != self.slot]
-        for reach in (3, 3, 9, 9, 40, 40, 400, 400, 999):
+        for reach in (3, 3, 9, 9, 40, 40, *(400,) * 9):
             slot = rng.choice(slots)
             number = operands[slot] + rng.choice((-1, 1)) * rng.randint(1, reach)
             spoilt = {**operands, slot: number}
@@ -124,6 +136,7 @@ FAMILIES = (
         ),
         ("quadratic equations", "Vieta's formulas", "integer roots"),
         "s",
+        ("roots {r} and {v}", "root {r} of sum {s}"),
         drawing.larger_root,
         lambda v: _half_sum(v["s"], root(v["s"] ** 2 - 4 * v["p"])),
     ),
@@ -135,6 +148,7 @@ FAMILIES = (
         ),
         ("divisibility", "exact division", "factors"),
         "d",
+        ("{v} rows of {d}", "{v} rows of {d}"),
         drawing.quotient,
         lambda v: _exact(v["n"], v["d"]),
     ),
@@ -146,7 +160,8 @@ FAMILIES = (
         ),
         ("Pythagorean theorem", "right triangles", "Pythagorean triples"),
         "a",
-        drawing.hypotenuse,
+        ("hypotenuse of {z} times {x}, {y}, {h}", "hypotenuse of {x}, {y}, {h} with leg {a}"),
+        drawing.right_triangle,
         lambda v: root(v["a"] ** 2 + v["b"] ** 2),
     ),
     Family(
@@ -157,7 +172,8 @@ FAMILIES = (
         ),
         ("Pythagorean theorem", "right triangles", "rectangles"),
         "a",
-        drawing.other_leg,
+        ("leg of {z} times {x}, {y}, {h}", "leg of {x}, {y}, {h} with leg {a}"),
+        drawing.right_triangle,
         lambda v: root(v["c"] ** 2 - v["a"] ** 2),
     ),
     Family(
@@ -168,6 +184,7 @@ FAMILIES = (
         ),
         ("arithmetic sequences", "common differences", "divisibility"),
         "a",
+        ("{k} terms from {a} by {v}", "{k} terms from {a} by {v}"),
         drawing.common_difference,
         _common_difference,
     ),
@@ -179,6 +196,7 @@ FAMILIES = (
         ),
         ("midpoints", "arithmetic means", "parity"),
         "a",
+        ("steps of {h} from {a}", "steps of {h} from {a}"),
         drawing.midpoint,
         _midpoint,
     ),
@@ -190,6 +208,7 @@ FAMILIES = (
         ),
         ("geometric sequences", "common ratios", "perfect squares"),
         "a",
+        ("ratio {v} from {a}", "ratio {v} from {a}"),
         drawing.common_ratio,
         lambda v: root(_exact(v["c"], v["a"]) or 0),
     ),
@@ -201,6 +220,7 @@ FAMILIES = (
         ),
         ("geometric means", "perfect squares", "areas of rectangles"),
         "a",
+        ("{m} times the squares of {i} and {j}", "{a} times the square of {j}"),
         drawing.square_side,
         lambda v: root(v["a"] * v["b"]),
     ),
@@ -209,6 +229,7 @@ FAMILIES = (
         ("the solution of {a}x + {b} = {c}", "the number x with {a}x + {b} = {c}"),
         ("linear equations", "inverse operations", "integer solutions"),
         "b",
+        ("solution {v} of {a}x + {b}", "solution {v} of {a}x + {b}"),
         drawing.linear,
         lambda v: _exact(v["c"] - v["b"], v["a"]),
     ),
@@ -220,6 +241,7 @@ FAMILIES = (
         ),
         ("systems of equations", "sums and differences", "parity"),
         "d",
+        ("{y} and {d} more", "{y} and {d} more"),
         drawing.sum_difference,
         lambda v: _exact(v["s"] + v["d"], 2) if v["s"] > v["d"] else None,
     ),
@@ -231,6 +253,7 @@ FAMILIES = (
         ),
         ("areas of rectangles", "perimeters", "quadratic equations"),
         "q",
+        ("sides {u} and {v}", "side {u} of area {q}"),
         drawing.rectangle_side,
         _rectangle_side,
     ),
@@ -242,6 +265,7 @@ FAMILIES = (
         ),
         ("diagonals of polygons", "convex polygons", "combinations"),
         "",
+        ("{n} sides", "{n} sides"),
         drawing.polygon_sides,
         _polygon_sides,
     ),
@@ -249,10 +273,12 @@ FAMILIES = (
         "triangular_index",
         (
             "the number of consecutive integers from 1 up whose sum is {t}",
-            "the number of rows of a triangle of {t} coins with one coin in the first row and one more in each further row",
+            "the number of rows of a triangle of {t} coins with one coin in the first row "
+            "and one more in each further row",
         ),
         ("triangular numbers", "sums of integers", "arithmetic series"),
         "",
+        ("integers up to {n}", "integers up to {n}"),
         drawing.triangular_index,
         _triangular_index,
     ),
@@ -264,6 +290,7 @@ FAMILIES = (
         ),
         ("arithmetic means", "averages", "sums of integers"),
         "m",
+        ("mean {m} of {a}, {b} and another", "mean {m} of {a}, {b} and another"),
         drawing.missing_mean,
         _missing_mean,
     ),
@@ -276,17 +303,20 @@ FAMILIES = (
         ),
         ("greatest common divisor", "least common multiple", "coprime numbers"),
         "g",
+        ("{g} times the coprime {i} and {j}", "{g} times the coprime {i} and {j}"),
         drawing.gcd_lcm,
         _gcd_lcm,
     ),
     Family(
         "bag_size",
         (
-            "the number of balls in a bag with {r} red balls when a ball drawn at random is red with probability {p}/{q}",
+            "the number of balls in a bag with {r} red balls when a ball drawn at random "
+            "is red with probability {p}/{q}",
             "the number of tickets in a raffle with {r} winning tickets when a ticket wins with probability {p}/{q}",
         ),
         ("probability", "fractions", "proportions"),
         "r",
+        ("{z} times {p} of {q}", "{p} of {q} with {r} red"),
         drawing.bag_size,
         lambda v: _exact(v["r"] * v["q"], v["p"]) if v["q"] > v["p"] else None,
     ),
@@ -298,6 +328,7 @@ FAMILIES = (
         ),
         ("consecutive integers", "sums of integers", "integer solutions"),
         "s",
+        ("{k} integers from {v}", "{k} integers of sum {s}"),
         drawing.consecutive,
         _consecutive,
     ),
@@ -309,6 +340,7 @@ FAMILIES = (
         ),
         ("difference of squares", "factoring", "sums and differences"),
         "d",
+        ("squares of {y} and {d} more", "squares of {y} and {d} more"),
         drawing.square_difference,
         _square_difference,
     ),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import combinations, product
 
 from nano.catalogue import families_with, steps_of
-from nano.drawing import Drawn
+from nano.designing import Drawn
 from nano.families import BY_KEY, FAMILIES, Family
 from nano.holdout import allowed_chain, held_out_phrase
 from nano.rationales import label, level_line, parts_of
@@ -138,7 +138,7 @@ def completion(rationale: str, problem: str) -> str:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _covers(concepts: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]:
     """The sets of at most `size` families that use as many of the concepts as can be."""
     for wanted in range(len(concepts), 0, -1):

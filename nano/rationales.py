@@ -33,11 +33,11 @@ def parts_of(step: Step, kind: str) -> list[str]:
         return []
     drawn = step.drawn
     if kind == "design-first":
-        parts = [drawn.idea.format(step.before), *drawn.sums]
-        if step.name and drawn.last:
-            parts.append(drawn.last)
+        parts = [step.family.idea(drawn, step.before), *drawn.sums]
+        if step.name:
+            parts += drawn.last
     else:
-        parts = [f"take {step.sentence.phrase}", *sums_of(step.family.key, step.operands)]
+        parts = [f"take {step.sentence.phrase}", *sums_of(step.family.key, step.drawn.operands)]
     if step.name:
         parts.append(f"{step.name}={drawn.value}")
     return parts

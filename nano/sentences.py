@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from nano.families import BY_KEY, FAMILIES, Family
@@ -32,7 +32,7 @@ class Sentence:
 
     family: Family | None
     name: str = ""
-    shown: Mapping[str, str] | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
     wording: int = 0
     framing: int = 0
     unread: str = ""
@@ -45,19 +45,19 @@ class Sentence:
 
     @property
     def phrase(self) -> str:
-        if self.family is None or self.shown is None:
+        if self.family is None:
             return ""
         phrase = self.family.wordings[self.wording].format_map(self.shown)
         return re.sub(" +", " ", phrase).strip() if "" in self.shown.values() else phrase
 
     @property
-    def operands(self) -> list[str]:
-        """The operands in the order in which they stand."""
-        return [(self.shown or {})[slot] for slot in slots(self.family.key, self.wording)] if self.family else []
+    def order(self) -> tuple[str, ...]:
+        """The slots in the order in which they stand."""
+        return _slots(self.family.key, self.wording) if self.family else ()
 
 
 @cache
-def slots(key: str, wording: int) -> tuple[str, ...]:
+def _slots(key: str, wording: int) -> tuple[str, ...]:
     """The operands of a family in the order of a wording."""
     return tuple(re.findall(r"{(\w+)}", BY_KEY[key].wordings[wording]))
 

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from nano.arithmetic import NoSuchNumber, Work
 
 Operands = Mapping[str, int]
-_SUM = re.compile(r"\d+[-+*/]\d+=\d+")
 
 
 def work_out(key: str, operands: Operands) -> tuple[list[str], int | None]:
@@ -19,18 +17,24 @@ def work_out(key: str, operands: Operands) -> tuple[list[str], int | None]:
 
     Raises KeyError for an unknown family.
     """
-    work = Work()
-    try:
-        if min(operands.values()) < 1:
-            work.exceeds(min(operands.values()), 0)
-        return work.facts, _WAYS[key](work, operands)
-    except NoSuchNumber:
-        return work.facts, None
+    work, value = _worked(key, operands)
+    return work.facts, value
 
 
 def sums_of(key: str, operands: Operands) -> list[str]:
-    """The facts that are sums, as an after-the-fact rationale has them."""
-    return [fact for fact in work_out(key, operands)[0] if _SUM.fullmatch(fact)]
+    """The facts that are whole sums, as an after-the-fact rationale has them."""
+    return _worked(key, operands)[0].sums
+
+
+def _worked(key: str, operands: Operands) -> tuple[Work, int | None]:
+    work = Work()
+    try:
+        least = min(operands.values())
+        if least < 1:
+            work.exceeds(least, 0)
+        return work, _WAYS[key](work, operands)
+    except NoSuchNumber:
+        return work, None
 
 
 def _larger_root(w: Work, v: Operands) -> int:

@@ -56,11 +56,12 @@ def walk(sentences: Sequence[Sentence]) -> Walk:
 def _step(walked: Walk, place: int, sentence: Sentence) -> None:
     """One more line. Raises _Wrong, after the line as far as it goes."""
     line = f"Step {place + 1}: "
-    if sentence.family is None or sentence.shown is None:
+    if sentence.family is None:
         raise _Wrong(QUESTION if place and not sentence.name else TERMS, line + "It cannot be read.")
     before = walked.names[-1] if walked.names else ""
     reference = walked.values[-1] if walked.values else 0
-    line += f"{title(sentence.family.key)} {', '.join(_valued(text, before, reference) for text in sentence.operands)}."
+    shown = [sentence.shown[slot] for slot in sentence.order]
+    line += f"{title(sentence.family.key)} {', '.join(_valued(text, before, reference) for text in shown)}."
     try:
         _check_terms(walked.names, place, sentence)
     except _Wrong as wrong:
@@ -91,7 +92,6 @@ def _valued(text: str, before: str, reference: int) -> str:
 def _check_terms(names: Sequence[str], place: int, sentence: Sentence) -> None:
     """Raises _Wrong where a name or an operand is not what the place asks for."""
     assert sentence.family is not None
-    assert sentence.shown is not None
     before = names[-1] if names else ""
     if place > len(NAMES):
         raise _Wrong(TERMS, "There are too many steps.")
