@@ -52,7 +52,9 @@ def follow(material: Material, judge: str) -> tuple[list[str], bool, bool]:
         sentence = material.sentences[place] if place < len(material.sentences) else None
         notes = Notes()
         before = one_step(notes, line, sentence, before)
-        texts.append(f"{place + 1}: {', '.join(notes.words)}.".replace(",;", ";"))
+        family = family_of(line, sentence)
+        known = f"{place + 1} {title(family.key)}" if family else f"{place + 1}"
+        texts.append(f"{known}: {', '.join(notes.words).replace(', ;, ', '; ')}.")
         accurate &= notes.accurate
         sound &= notes.sound
     if len(material.sentences) > len(lines):
@@ -190,7 +192,6 @@ def _compared(notes: Notes, line: Line | None, sentence: Sentence | None, before
     family = family_of(line, sentence)
     if line is None or family is None or (line.parts and not line.idea and not line.taken):
         return _unread(notes, sentence, before)
-    notes.words.append(title(family.key))
     if line.idea:
         return _compared_idea(notes, line, line.idea, sentence, before)
     value = _value(line.taken or sentence, before)

@@ -16,7 +16,7 @@ from nano.catalogue import families_with, steps_of
 from nano.designing import Drawn
 from nano.families import BY_KEY, FAMILIES, Family
 from nano.holdout import allowed_chain, held_out_phrase
-from nano.rationales import label, level_line, parts_of
+from nano.rationales import label, parts_of, rationale
 from nano.sentences import ASKING, NAMES, NAMING, Sentence
 from nano.solving import walk
 
@@ -58,6 +58,10 @@ class Step:
     def valued(self) -> str:
         """The phrase with the value in place of the reference."""
         return self.family.wordings[self.wording].format_map(self.drawn.operands)
+    def explained(self, kind: str) -> list[str]:
+        """The parts of its line in a rationale of the kind."""
+        return parts_of(self.family, self.drawn, self.sentence, self.before, kind)
+
 
 @dataclass(frozen=True)
 class Design:
@@ -81,11 +85,9 @@ class Design:
 
     def explained(self, kind: str) -> str:
         """The rationale of a kind: "design-first", "after the fact", "labels only" or "none"."""
-        lines = [level_line(self.level, len(self.steps))]
-        for number, step in enumerate(self.steps if kind != "none" else (), 1):
-            parts = "; ".join(parts_of(step, kind))
-            lines.append(f"Step {number} {label(step.family, self.concepts)}{': ' if parts else ''}{parts}.")
-        return "\n".join(lines)
+        steps = self.steps if kind != "none" else ()
+        lines = [(label(step.family, self.concepts), step.explained(kind)) for step in steps]
+        return rationale(self.level, len(self.steps), lines)
 
     @property
     def answer(self) -> int:
@@ -108,20 +110,24 @@ def _no_phrase_held_out(design: Design) -> bool:
     return not any(held_out_phrase(step.valued) for step in design.steps)
 
 
+Draw = Callable[[Family, random.Random, int], Drawn | None]
 TRAINING = Rule(allowed_chain, _no_phrase_held_out)
 
 
-def design(concepts: Sequence[str], level: str, rng: random.Random, rule: Rule = TRAINING) -> Design:
+def design(
+    concepts: Sequence[str], level: str, rng: random.Random, rule: Rule = TRAINING, draw: Draw = Family.draw
+) -> Design:
     """A problem of the level's length that uses as many of `concepts` as it can.
 
-    Raises DesignError where nothing suits the rule after many tries.
+    `draw` draws the numbers of a step; those who plant defects have their own. Raises DesignError where nothing suits the
+    rule after many tries.
     """
     concepts, size = tuple(concepts), steps_of(level)
     for _ in range(400):
         chain = _ordered(_chosen(concepts, size, rng), rng)
         if chain is None or not rule.chain(tuple(family.key for family in chain)):
             continue
-        steps = draw_steps(chain, rng)
+        steps = _drawn(chain, rng, draw)
         if steps is None:
             continue
         made = Design(concepts, level, steps)
@@ -168,12 +174,12 @@ def _ordered(families: list[Family], rng: random.Random) -> list[Family] | None:
     return families if all(family.slot for family in families[1:]) else None
 
 
-def draw_steps(chain: Sequence[Family], rng: random.Random, tries: int = 8) -> tuple[Step, ...] | None:
+def _drawn(chain: Sequence[Family], rng: random.Random, draw: Draw, tries: int = 8) -> tuple[Step, ...] | None:
     """Numbers and words for the whole chain, or None where none were found that fit one another."""
     for _ in range(tries):
         numbers: list[Drawn] = []
         for family in chain:
-            drawn = family.draw(rng, numbers[-1].value if numbers else 0)
+            drawn = draw(family, rng, numbers[-1].value if numbers else 0)
             if drawn is None or drawn.value > GREATEST_VALUE:
                 break
             numbers.append(drawn)
@@ -187,5 +193,6 @@ def _worded(chain: Sequence[Family], numbers: Sequence[Drawn], rng: random.Rando
     for place, (family, drawn) in enumerate(zip(chain, numbers, strict=True)):
         name = rng.choice(NAMES[place]) if place < len(chain) - 1 else ""
         framing = rng.randrange(len(NAMING) if name else len(ASKING))
-        steps.append(Step(family, rng.randrange(2), drawn, framing, name, steps[-1].name if steps else ""))
+        before = steps[-1].name if drawn.linked else ""
+        steps.append(Step(family, rng.randrange(2), drawn, framing, name, before))
     return tuple(steps)

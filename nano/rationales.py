@@ -1,18 +1,16 @@
 """How a rationale reads: its level line, the label of a step, and the parts of its line, by kind.
 
-The kinds are those of `LANGUAGE.md`; "noisy" is made of the others by `noisy`.
+The kinds are those of `LANGUAGE.md`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from nano.designing import Drawn
 from nano.families import Family
+from nano.sentences import Sentence
 from nano.solutions import sums_of
-
-if TYPE_CHECKING:
-    from nano.problems import Step
 
 KINDS = ("design-first", "after the fact", "labels only", "none")
 
@@ -27,17 +25,21 @@ def label(family: Family, concepts: Sequence[str]) -> str:
     return f"uses {' and '.join(used)}" if used else f"adds {family.concepts[0]}"
 
 
-def parts_of(step: Step, kind: str) -> list[str]:
-    """The parts after the label in a rationale of the kind."""
-    if kind == "labels only":
+def rationale(level: str, steps: int, lines: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A rationale from the label and the parts of each step; "none" has no lines."""
+    told = [
+        f"Step {number} {words}{': ' if parts else ''}{'; '.join(parts)}."
+        for number, (words, parts) in enumerate(lines, 1)
+    ]
+    return "\n".join([level_line(level, steps), *told])
+
+
+def parts_of(family: Family, drawn: Drawn, sentence: Sentence, before: str, kind: str) -> list[str]:
+    """The parts after the label in a rationale of the kind; `before` is the name of the step before."""
+    if kind in ("labels only", "none"):
         return []
-    drawn = step.drawn
     if kind == "design-first":
-        parts = [step.family.idea(drawn, step.before), *drawn.sums]
-        if step.name:
-            parts += drawn.last
+        parts = [family.idea(drawn, before), *drawn.sums, *(drawn.last if sentence.name else ())]
     else:
-        parts = [f"take {step.sentence.phrase}", *sums_of(step.family.key, step.drawn.operands)]
-    if step.name:
-        parts.append(f"{step.name}={drawn.value}")
-    return parts
+        parts = [f"take {sentence.phrase}", *sums_of(family.key, drawn.operands)]
+    return [*parts, f"{sentence.name}={drawn.value}"] if sentence.name else parts
