@@ -15,7 +15,7 @@ from nano.families import Family
 from nano.material import Idea, Line, Material
 from nano.sentences import Sentence
 from nano.solutions import sums_of, work_out
-from nano.solving import title
+from nano.solving import GREATEST, title
 
 
 @dataclass
@@ -25,6 +25,11 @@ class Notes:
     words: list[str] = field(default_factory=list)
     accurate: bool = True
     sound: bool = True
+
+    @property
+    def text(self) -> str:
+        """The words in a line; a comma stands only after a fact without a mark."""
+        return ", ".join(self.words).replace(" ok, ", " ok ").replace(" no, ", " no ").replace(" ;, ", "; ")
 
     def sum(self, text: str, right: bool) -> None:
         self.words.append(f"{text} {'ok' if right else 'no'}")
@@ -54,7 +59,7 @@ def follow(material: Material, judge: str) -> tuple[list[str], bool, bool]:
         before = one_step(notes, line, sentence, before)
         family = family_of(line, sentence)
         known = f"{place + 1} {title(family.key)}" if family else f"{place + 1}"
-        texts.append(f"{known}: {', '.join(notes.words).replace(', ;, ', '; ')}.")
+        texts.append(f"{known}: {notes.text}.")
         accurate &= notes.accurate
         sound &= notes.sound
     if len(material.sentences) > len(lines):
@@ -72,7 +77,7 @@ def family_of(line: Line | None, sentence: Sentence | None) -> Family | None:
 
 
 def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, before: Before) -> Before:
-    if line is None or (line.parts and not line.idea and not line.taken):
+    if line is None or not _readable(line):
         return _unread(notes, sentence, before)
     if line.idea is None:
         return _solved(notes, line, sentence, before)
@@ -94,6 +99,11 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
         for slot in sentence.order:
             notes.fact(expected[slot], sentence.shown[slot] == expected[slot])
     return Before(line.name, drawn.value)
+
+
+def _readable(line: Line) -> bool:
+    """Whether the line has an idea, a phrase that can be read, or nothing after its label."""
+    return bool(line.idea or line.parts == 0 or (line.taken and line.taken.family))
 
 
 def _link(notes: Notes, idea: Idea, before: Before) -> None:
@@ -133,10 +143,11 @@ def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
 
 
 def _operands(sentence: Sentence | None, before: Before) -> dict[str, int] | None:
-    """The numbers of a sentence, with the value of the step before for a name; None where some are missing."""
+    """The numbers of a sentence, with the value of the step before for a name; None where some are missing or too large."""
     if sentence is None or sentence.family is None or "" in sentence.shown.values():
         return None
-    return {slot: int(text) if text.isdigit() else before.value for slot, text in sentence.shown.items()}
+    operands = {slot: int(text) if text.isdigit() else before.value for slot, text in sentence.shown.items()}
+    return operands if max(operands.values()) <= GREATEST else None
 
 
 def _value(sentence: Sentence | None, before: Before) -> int | None:
@@ -190,7 +201,7 @@ def _true(text: str) -> str:
 
 def _compared(notes: Notes, line: Line | None, sentence: Sentence | None, before: Before) -> Before:
     family = family_of(line, sentence)
-    if line is None or family is None or (line.parts and not line.idea and not line.taken):
+    if line is None or family is None or not _readable(line):
         return _unread(notes, sentence, before)
     if line.idea:
         return _compared_idea(notes, line, line.idea, sentence, before)

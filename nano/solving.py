@@ -60,7 +60,7 @@ def _step(walked: Walk, place: int, sentence: Sentence) -> None:
         raise _Wrong(QUESTION if place and not sentence.name else TERMS, line + "It cannot be read.")
     before = walked.names[-1] if walked.names else ""
     reference = walked.values[-1] if walked.values else 0
-    shown = [sentence.shown[slot] for slot in sentence.order]
+    shown = [sentence.shown[slot] for slot in sentence.family.slots]
     line += f"{title(sentence.family.key)} {', '.join(_valued(text, before, reference) for text in shown)}."
     try:
         _check_terms(walked.names, place, sentence)
