@@ -1,7 +1,7 @@
 """What the annotator should have written: the concepts of a problem, and the rationale that leads to it.
 
-Decides which concepts count as those of a problem: each of an operation that it uses, in the order of its steps. How a
-rationale reads is decided in `problems`.
+Decides which concepts count as those of a problem: each of a family that it uses, in the order of its steps. How a
+rationale reads is decided in `rationales`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def concepts_of(made: Design, count: int, rng: random.Random) -> tuple[str, ...]
     places = list(range(len(made.steps)))
     for place in [*rng.sample(places, len(places)), *rng.choices(places, k=4 * count)]:
         known = [concept for _, concept in chosen]
-        free = [concept for concept in made.steps[place].operation.concepts if concept not in known]
+        free = [concept for concept in made.steps[place].family.concepts if concept not in known]
         if free and len(chosen) < count:
             chosen.append((place, rng.choice(free)))
     concepts = tuple(concept for _, concept in sorted(chosen, key=lambda one: one[0]))

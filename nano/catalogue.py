@@ -1,6 +1,6 @@
 """The concepts of the nano world and the seed problems' concept combinations, written to `concepts.jsonl`.
 
-Decides which operations a concept belongs to and which concepts go together; how problems are made of them is left to
+Decides which families a concept belongs to and which concepts go together; how problems are made of them is left to
 `problems`. Run as `python -m nano.catalogue`.
 """
 
@@ -10,35 +10,37 @@ import argparse
 import json
 import random
 from collections import Counter
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from nano.operations import OPERATIONS, Operation
+from nano.families import FAMILIES, Family
 
 LEVELS = ("AMC12", "AIME", "HMMT-Feb")
-CONCEPTS = tuple(dict.fromkeys(concept for operation in OPERATIONS for concept in operation.concepts))
+CONCEPTS = tuple(dict.fromkeys(concept for family in FAMILIES for concept in family.concepts))
 PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "concepts.jsonl"
 
 Seed = tuple[tuple[str, ...], str]
 
 
 def steps_of(level: str) -> int:
-    """The number of operations that a level asks for. Raises ValueError for an unknown level."""
+    """The number of steps that a level asks for. Raises ValueError for an unknown level."""
     return LEVELS.index(level) + 1
 
 
-def operations_with(concept: str) -> tuple[Operation, ...]:
-    return tuple(operation for operation in OPERATIONS if concept in operation.concepts)
+@cache
+def families_with(concept: str) -> tuple[Family, ...]:
+    return tuple(family for family in FAMILIES if concept in family.concepts)
 
 
 def seeds(seed: int = 0, crossing: int = 460) -> list[Seed]:
-    """Concept combinations with their levels: all of each operation, and `crossing` over two or three operations.
+    """Concept combinations with their levels: all of each family, and `crossing` over two or three families.
 
-    No pair occurs more than twice outside its own operation, so that the counts stay flat.
+    No pair occurs more than twice outside its own family, so that the counts stay flat.
     """
     rng = random.Random(f"nano catalogue {seed}")
-    rows: list[Seed] = [(operation.concepts, "AMC12") for operation in OPERATIONS]
-    rows += [(pair, "AMC12") for operation in OPERATIONS for pair in combinations(operation.concepts, 2)]
+    rows: list[Seed] = [(family.concepts, LEVELS[0]) for family in FAMILIES]
+    rows += [(pair, LEVELS[0]) for family in FAMILIES for pair in combinations(family.concepts, 2)]
     counts = Counter(pair for concepts, _ in rows for pair in _pairs(concepts))
     crossed = 0
     while crossed < crossing:
@@ -56,14 +58,27 @@ def _pairs(concepts: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _crossing(rng: random.Random) -> Seed:
-    """One concept, sometimes two, of each of two or three operations."""
-    steps = rng.choice((2, 2, 2, 3))
-    chosen: list[str] = []
-    for operation in rng.sample(OPERATIONS, steps):
-        free = [concept for concept in operation.concepts if concept not in chosen]
-        chosen += rng.sample(free, min(len(free), rng.choice((1, 1, 1, 2))))
-    concepts = tuple(chosen[:5]) if len(chosen) > 1 else _crossing(rng)[0]
-    return concepts, LEVELS[steps - 1]
+    """One concept, sometimes two, of each of two or three families."""
+    while True:
+        steps = rng.choice((2, 3))
+        chosen: list[str] = []
+        for family in rng.sample(FAMILIES, steps):
+            free = [concept for concept in family.concepts if concept not in chosen]
+            chosen += rng.sample(free, min(len(free), rng.choice((1, 1, 1, 2))))
+        concepts = tuple(chosen[:5])
+        if least_families(concepts) == steps:
+            return concepts, LEVELS[steps - 1]
+
+
+@cache
+def least_families(concepts: tuple[str, ...]) -> int:
+    """The least number of families that have all the concepts."""
+    wanted = set(concepts)
+    for size in range(1, len(concepts)):
+        for chosen in combinations([family for family in FAMILIES if wanted & set(family.concepts)], size):
+            if wanted <= {concept for family in chosen for concept in family.concepts}:
+                return size
+    return len(concepts)
 
 
 def main() -> None:

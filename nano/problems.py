@@ -1,27 +1,26 @@
-"""Designs problems: which operations, in which order, with which literals, in which words; rationale and solution.
+"""Designs problems: which families, in which order, with which numbers, in which words.
 
-Every draw takes an explicit generator. What must not be drawn is decided by the `Rule` that the caller passes.
+Every draw takes an explicit generator. What must not be drawn is decided by the `Rule` that the caller passes. How the
+rationale reads is left to `rationales`, how a solver works it out to `solutions`.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import combinations, product
 
-from nano.catalogue import operations_with, steps_of
+from nano.catalogue import families_with, steps_of
+from nano.designing import Drawn
+from nano.families import BY_KEY, FAMILIES, Family
 from nano.holdout import allowed_chain, held_out_phrase
-from nano.operands import CLAIMS, Operand, claim_holds
-from nano.operations import BY_KEY, OPERATIONS, Operation
-from nano.solutions import explain
+from nano.rationales import label, parts_of, rationale
+from nano.sentences import ASKING, NAMES, NAMING, Sentence
+from nano.solving import walk
 
-NAMES = ("AMR", "BNS")
-NAMING = ("Let {0} be {1}.", "Suppose that {0} is {1}.", "Denote by {0} {1}.", "Let {0} denote {1}.")
-ASKING = ("Find {1}.", "Compute {1}.", "Determine {1}.", "What is {1}?", "Calculate {1}.")
 GREATEST_VALUE = 999
-LONGEST_WORK = 170
 
 
 class DesignError(ValueError):
@@ -30,56 +29,38 @@ class DesignError(ValueError):
 
 @dataclass(frozen=True)
 class Step:
-    """One operation with its words; `name` is "" for the last step, `reference` the value of the step before."""
+    """One family with its numbers and words; `name` is "" for the last step, `before` the name of the step before."""
 
-    operation: Operation
+    family: Family
     wording: int
-    operands: dict[str, Operand]
+    drawn: Drawn
     framing: int
     name: str = ""
-    reference: int = 0
+    before: str = ""
 
-    @cached_property
-    def inputs(self) -> dict[str, int]:
-        return {key: operand.value(self.reference) for key, operand in self.operands.items()}
+    @property
+    def operands(self) -> dict[str, int]:
+        return self.drawn.operands
 
-    @cached_property
+    @property
     def value(self) -> int:
-        return self.operation.value(self.inputs)
+        return self.drawn.value
 
-    @property
-    def template(self) -> str:
-        return self.operation.wordings[self.wording]
-
-    @property
-    def setup(self) -> str:
-        return self.operation.setup.format(**self.operands)
-
-    @property
-    def phrase(self) -> str:
-        return self.template.format(**self.operands)
+    @cached_property
+    def sentence(self) -> Sentence:
+        """The sentence that names the step's value or asks for it."""
+        shown = {slot: str(number) for slot, number in self.drawn.operands.items()}
+        if self.before:
+            shown[self.family.slot] = self.before
+        return Sentence(self.family, self.name, shown, self.wording, self.framing)
 
     @property
     def valued(self) -> str:
-        """Setup and phrase with values in place of references, without claims."""
-        plain = {key: Operand(value) for key, value in self.inputs.items()}
-        return _joined(self.operation.setup.format(**plain), self.template.format(**plain))
-
-    def sentence(self) -> str:
-        """The sentence that names the step's value or asks for it, without its setup."""
-        frame = NAMING[self.framing] if self.name else ASKING[self.framing]
-        return frame.format(self.name, self.phrase)
-
-    def planned(self) -> str:
-        """Setup and phrase as the rationale shows them."""
-        named = f"{self.name} = {self.phrase}." if self.name else f"{self.phrase}."
-        return _joined(self.setup, named)
-
-    def claimable(self) -> list[str]:
-        """The operands in whose place this wording allows a claim."""
-        return [
-            key for key, operand in self.operands.items() if "{" + key + ":c}" in self.template and not operand.name
-        ]
+        """The phrase with the value in place of the reference."""
+        return self.family.wordings[self.wording].format_map(self.drawn.operands)
+    def explained(self, kind: str) -> list[str]:
+        """The parts of its line in a rationale of the kind."""
+        return parts_of(self.family, self.drawn, self.sentence, self.before, kind)
 
 
 @dataclass(frozen=True)
@@ -92,31 +73,36 @@ class Design:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(step.operation.key for step in self.steps)
+        return tuple(step.family.key for step in self.steps)
 
-    @property
+    @cached_property
     def problem(self) -> str:
-        return " ".join(_joined(step.setup, step.sentence()) for step in self.steps)
+        return " ".join(step.sentence.text for step in self.steps)
 
-    @property
+    @cached_property
     def rationale(self) -> str:
-        return rationale(self.level, [(label(step.operation, self.concepts), step) for step in self.steps])
+        return self.explained("design-first")
+
+    def explained(self, kind: str) -> str:
+        """The rationale of a kind: "design-first", "after the fact", "labels only" or "none"."""
+        steps = self.steps if kind != "none" else ()
+        lines = [(label(step.family, self.concepts), step.explained(kind)) for step in steps]
+        return rationale(self.level, len(self.steps), lines)
 
     @property
     def answer(self) -> int:
         return self.steps[-1].value
 
-    @property
+    @cached_property
     def solution(self) -> str:
-        lines = [_worked(number, step) for number, step in enumerate(self.steps, 1)]
-        return "\n".join(["<think>", *lines, "</think>", f"The answer is \\boxed{{{self.answer}}}."])
+        return walk([step.sentence for step in self.steps]).solution
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What may be drawn: which chains of operation keys, then which finished designs."""
+    """What may be drawn: which chains of family keys, then which finished designs."""
 
-    chain: Callable[[Sequence[str]], bool]
+    chain: Callable[[tuple[str, ...]], bool]
     design: Callable[[Design], bool]
 
 
@@ -124,71 +110,48 @@ def _no_phrase_held_out(design: Design) -> bool:
     return not any(held_out_phrase(step.valued) for step in design.steps)
 
 
+Draw = Callable[[Family, random.Random, int], Drawn | None]
 TRAINING = Rule(allowed_chain, _no_phrase_held_out)
 
 
-def design(concepts: Sequence[str], level: str, rng: random.Random, rule: Rule = TRAINING) -> Design:
+def design(
+    concepts: Sequence[str], level: str, rng: random.Random, rule: Rule = TRAINING, draw: Draw = Family.draw
+) -> Design:
     """A problem of the level's length that uses as many of `concepts` as it can.
 
-    Raises DesignError where nothing suits the rule after many tries.
+    `draw` draws the numbers of a step; those who plant defects have their own. Raises DesignError where nothing suits the
+    rule after many tries.
     """
+    concepts, size = tuple(concepts), steps_of(level)
     for _ in range(400):
-        chain = _ordered(_chosen(concepts, steps_of(level), rng), rng)
-        if not rule.chain([operation.key for operation in chain]):
+        chain = _ordered(_chosen(concepts, size, rng), rng)
+        if chain is None or not rule.chain(tuple(family.key for family in chain)):
             continue
-        steps = _drawn(chain, rng)
+        steps = _drawn(chain, rng, draw)
         if steps is None:
             continue
-        made = Design(tuple(concepts), level, _with_claim(steps, rng))
+        made = Design(concepts, level, steps)
         if rule.design(made):
             return made
     raise DesignError(f"no problem for {', '.join(concepts)} at {level}")
 
 
-def label(operation: Operation, concepts: Sequence[str]) -> str:
-    """What the rationale says of a step: the sampled concepts it uses, or the one that it adds."""
-    used = [concept for concept in concepts if concept in operation.concepts]
-    return f"uses {' and '.join(used)}" if used else f"adds {operation.concepts[0]}"
-
-
-def rationale(level: str, planned: Sequence[tuple[str, Step]]) -> str:
-    """The designer's rationale, from the label of each step and the step."""
-    count = "1 step" if len(planned) == 1 else f"{len(planned)} steps"
-    lines = [f"Step {number} {words}: {step.planned()}" for number, (words, step) in enumerate(planned, 1)]
-    return "\n".join([f"The level {level} asks for {count}.", *lines])
-
-
-def completion(rationale_text: str, problem: str) -> str:
+def completion(rationale: str, problem: str) -> str:
     """What the generator writes."""
     return (
-        f"<!-- BEGIN RATIONALE -->\n{rationale_text}\n<!-- END RATIONALE -->\n"
+        f"<!-- BEGIN RATIONALE -->\n{rationale}\n<!-- END RATIONALE -->\n"
         f"<!-- BEGIN PROBLEM -->\n{problem}\n<!-- END PROBLEM -->"
     )
 
 
-def _joined(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
-
-
-def _worked(number: int, step: Step) -> str:
-    sums = [
-        f"{step.reference}+{o.literal}={o.value(step.reference)}."
-        for o in step.operands.values()
-        if o.name and o.literal
-    ]
-    result = f"So {step.name} = {step.value}." if step.name else f"So the answer is {step.value}."
-    facts = explain(step.operation.key, step.inputs)
-    return f"Step {number}: {_joined(*sums, step.valued + '.', *facts, result)}"
-
-
-@lru_cache(maxsize=20_000)
+@cache
 def _covers(concepts: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]:
-    """The sets of at most `size` operations that use as many of the concepts as can be."""
+    """The sets of at most `size` families that use as many of the concepts as can be."""
     for wanted in range(len(concepts), 0, -1):
         found: dict[tuple[str, ...], None] = {}
         for subset in combinations(concepts, wanted):
-            for choice in product(*(operations_with(concept) for concept in subset)):
-                keys = tuple(sorted({operation.key for operation in choice}))
+            for choice in product(*(families_with(concept) for concept in subset)):
+                keys = tuple(sorted({family.key for family in choice}))
                 if len(keys) <= size:
                     found[keys] = None
         if found:
@@ -196,67 +159,40 @@ def _covers(concepts: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]
     return ((),)
 
 
-def _chosen(concepts: Sequence[str], size: int, rng: random.Random) -> list[Operation]:
-    keys = rng.choice(_covers(tuple(concepts), size))
-    others = [operation for operation in OPERATIONS if operation.key not in keys]
-    return [BY_KEY[key] for key in keys] + rng.sample(others, size - len(keys))
+def _chosen(concepts: tuple[str, ...], size: int, rng: random.Random) -> list[Family]:
+    keys = rng.choice(_covers(concepts, size))
+    chosen = [BY_KEY[key] for key in keys]
+    if len(keys) < size:
+        chosen += rng.sample([family for family in FAMILIES if family.key not in keys], size - len(keys))
+    return chosen
 
 
-def _ordered(operations: list[Operation], rng: random.Random) -> list[Operation]:
-    """Any order in which only the first may lack a slot for a reference."""
-    mixed = rng.sample(operations, len(operations))
-    return sorted(mixed, key=lambda operation: operation.slot != "")
+def _ordered(families: list[Family], rng: random.Random) -> list[Family] | None:
+    """Any order, or None where two families can only stand first."""
+    rng.shuffle(families)
+    families.sort(key=lambda family: family.slot != "")
+    return families if all(family.slot for family in families[1:]) else None
 
 
-def _drawn(chain: list[Operation], rng: random.Random) -> tuple[Step, ...] | None:
-    """Literals and words for the whole chain, or None if some value would be too great."""
-    steps: list[Step] = []
-    for place, operation in enumerate(chain):
-        last = place == len(chain) - 1
-        for _ in range(12):
-            step = _step(operation, steps[-1] if steps else None, "" if last else rng.choice(NAMES[place]), rng)
-            if _learnable(step):
+def _drawn(chain: Sequence[Family], rng: random.Random, draw: Draw, tries: int = 8) -> tuple[Step, ...] | None:
+    """Numbers and words for the whole chain, or None where none were found that fit one another."""
+    for _ in range(tries):
+        numbers: list[Drawn] = []
+        for family in chain:
+            drawn = draw(family, rng, numbers[-1].value if numbers else 0)
+            if drawn is None or drawn.value > GREATEST_VALUE:
                 break
-        else:
-            return None
-        steps.append(step)
+            numbers.append(drawn)
+        if len(numbers) == len(chain):
+            return _worded(chain, numbers, rng)
+    return None
+
+
+def _worded(chain: Sequence[Family], numbers: Sequence[Drawn], rng: random.Random) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for place, (family, drawn) in enumerate(zip(chain, numbers, strict=True)):
+        name = rng.choice(NAMES[place]) if place < len(chain) - 1 else ""
+        framing = rng.randrange(len(NAMING) if name else len(ASKING))
+        before = steps[-1].name if drawn.linked else ""
+        steps.append(Step(family, rng.randrange(2), drawn, framing, name, before))
     return tuple(steps)
-
-
-def _step(operation: Operation, before: Step | None, name: str, rng: random.Random) -> Step:
-    operands = {key: Operand(rng.choice(values)) for key, values in operation.ranges.items()}
-    if before is not None:
-        least = operation.least({key: operand.literal for key, operand in operands.items()})
-        bare = least == 0 and rng.random() < 0.5
-        operands[operation.slot] = Operand(0 if bare else rng.randint(max(least, 1), 9), before.name)
-    # "the {n}th triangular number" suits a literal only
-    literal_only = "{n}th" in operation.wordings[1] and before is not None
-    wording = 0 if literal_only else rng.randrange(2)
-    framing = rng.randrange(len(NAMING) if name else len(ASKING))
-    return Step(operation, wording, operands, framing, name, before.value if before else 0)
-
-
-def _learnable(step: Step) -> bool:
-    operation, inputs = step.operation, step.inputs
-    referenced = operation.slot and step.operands[operation.slot].name
-    if referenced and inputs[operation.slot] > operation.cap:
-        return False
-    if not operation.valid(inputs) or step.value > GREATEST_VALUE:
-        return False
-    return len(" ".join(explain(operation.key, inputs))) <= LONGEST_WORK
-
-
-def _with_claim(steps: tuple[Step, ...], rng: random.Random) -> tuple[Step, ...]:
-    """Now and then one true claim about one literal."""
-    places = [(i, key) for i, step in enumerate(steps) for key in step.claimable()]
-    if not places or rng.random() < 0.5:
-        return steps
-    i, key = rng.choice(places)
-    operand = steps[i].operands[key]
-    claim = rng.choice([claim for claim in CLAIMS if claim_holds(claim, operand.literal)])
-    return (*steps[:i], with_operand(steps[i], key, operand.claiming(claim)), *steps[i + 1 :])
-
-
-def with_operand(step: Step, key: str, operand: Operand) -> Step:
-    """The step with one operand exchanged."""
-    return replace(step, operands={**step.operands, key: operand})

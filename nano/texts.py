@@ -1,12 +1,13 @@
 """Training texts of every role, endless and reproducible: example `index` of `seed` is always the same.
 
-Decides the mix of concept combinations and levels. Prompts are rendered from the templates that the package ships.
+Decides the mix of concept combinations, levels and defects. Prompts are rendered from the templates that the package
+ships.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -15,14 +16,20 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nano.annotating import annotated, fenced, marked
-from nano.catalogue import CONCEPTS, LEVELS, seeds
+from nano.catalogue import CONCEPTS, LEVELS, least_families, seeds
+from nano.families import FAMILIES
 from nano.holdout import held_out_combination
-from nano.judging import draft, reply
-from nano.operations import OPERATIONS
+from nano.judging import judge_text
+from nano.planting import draft
 from nano.problems import Design, DesignError, completion, design
+from nano.solving import walk
+from nano.verifying import ill_posed, text_of, verification
 
-ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver")
+# the generator's variants write other kinds of rationale, for comparisons
+VARIANTS = {"generator-after": "after the fact", "generator-labels": "labels only", "generator-none": "none"}
+ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
+ILL_POSED = {"solver": 0.2, "verifier": 0.5}
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Example:
 
 
 def example(role: str, seed: int, index: int) -> Example:
-    """The example `index` of `role`. Raises KeyError for an unknown role."""
+    """The example `index` of `role`, one of `ROLES` or `VARIANTS`. Raises KeyError for an unknown role."""
     rng = random.Random(f"nano {role} {seed} {index}")
     while True:
         try:
@@ -66,15 +73,22 @@ def combination(rng: random.Random) -> tuple[str, ...]:
     """Two or three concepts as the sampler might give them, never a held-out combination."""
     while True:
         size = rng.choice((2, 3))
-        way = rng.choices((_of_one_operation, _co_occurring, _at_random), (35, 40, 25))[0]
+        way = rng.choices((_of_one_family, _co_occurring, _at_random), (25, 50, 25))[0]
         concepts = way(size, rng)
         if not held_out_combination(concepts):
             return concepts
 
 
-def _of_one_operation(size: int, rng: random.Random) -> tuple[str, ...]:
-    concepts = rng.choice(OPERATIONS).concepts
-    return tuple(rng.sample(concepts, min(size, len(concepts))))
+def fitting_level(concepts: tuple[str, ...], rng: random.Random) -> str:
+    """A level whose steps can hold the concepts: the shortest in most cases, any for concepts of one family."""
+    least = least_families(concepts)
+    if least == 1:
+        return rng.choice(LEVELS)
+    return LEVELS[min(least - 1 + (rng.random() > 0.6), len(LEVELS) - 1)]
+
+
+def _of_one_family(size: int, rng: random.Random) -> tuple[str, ...]:
+    return tuple(rng.sample(rng.choice(FAMILIES).concepts, size))
 
 
 @cache
@@ -99,15 +113,42 @@ def _at_random(size: int, rng: random.Random) -> tuple[str, ...]:
     return tuple(rng.sample(CONCEPTS, size))
 
 
+def asked(rng: random.Random) -> tuple[tuple[str, ...], str]:
+    """Concepts and level of a generator's prompt that training may see."""
+    concepts = combination(rng)
+    return concepts, fitting_level(concepts, rng)
+
+
+def request(rng: random.Random) -> tuple[tuple[str, ...], str, str]:
+    """Concepts, level and the generator's prompt for them, that training may see."""
+    concepts, level = asked(rng)
+    return concepts, level, template("generate").render(concepts=concepts, level=level)
+
+
 def generated(rng: random.Random) -> Design:
-    """What the generator should have designed for one drawn combination."""
-    return design(combination(rng), rng.choice(LEVELS), rng)
+    """What the generator should have designed for one request, with all its concepts."""
+    made = design(*asked(rng), rng)
+    if any(not any(concept in step.family.concepts for step in made.steps) for concept in made.concepts):
+        raise DesignError(f"no problem has {', '.join(made.concepts)} at {made.level}")
+    return made
 
 
-def _generator(rng: random.Random) -> Example:
-    made = generated(rng)
-    prompt = template("generate").render(concepts=made.concepts, level=made.level)
-    return Example(prompt, completion(made.rationale, made.problem))
+def judged(concepts: Sequence[str], level: str, text: str, judge: str) -> Example | None:
+    """What `judge` should say of a generator's text, or None where the text cannot be followed."""
+    judgement = judge_text(concepts, level, text, judge)
+    if judgement is None:
+        return None
+    prompt = template("judge").render(concepts=concepts, level=level, material=text)
+    return Example(prompt, judgement.reply)
+
+
+def _generator(kind: str) -> Callable[[random.Random], Example]:
+    def make(rng: random.Random) -> Example:
+        made = generated(rng)
+        prompt = template("generate").render(concepts=made.concepts, level=made.level)
+        return Example(prompt, completion(made.explained(kind), made.problem))
+
+    return make
 
 
 def _annotator(rng: random.Random) -> Example:
@@ -121,23 +162,38 @@ def _annotator(rng: random.Random) -> Example:
 
 
 def _solver(rng: random.Random) -> Example:
-    made = design((), rng.choice(LEVELS), rng)
+    level = rng.choice(LEVELS)
+    if rng.random() < ILL_POSED["solver"]:
+        sentences = ill_posed(level, rng)
+        return Example(template("solve").render(problem=text_of(sentences)), walk(sentences).solution)
+    made = design((), level, rng)
     return Example(template("solve").render(problem=made.problem), made.solution)
+
+
+def _verifier(rng: random.Random) -> Example:
+    level = rng.choice(LEVELS)
+    if rng.random() < ILL_POSED["verifier"]:
+        sentences = ill_posed(level, rng)
+    else:
+        sentences = tuple(step.sentence for step in design((), level, rng).steps)
+    return Example(template("verify").render(problem=text_of(sentences)), verification(walk(sentences)))
 
 
 def _judge(judge: str) -> Callable[[random.Random], Example]:
     def make(rng: random.Random) -> Example:
-        made = draft(combination(rng), rng.choice(LEVELS), judge, rng)
+        made = draft(*asked(rng), judge, rng)
         prompt = template("judge").render(concepts=made.concepts, level=made.level, material=made.material)
-        return Example(prompt, reply(made, judge))
+        return Example(prompt, made.judgement.reply)
 
     return make
 
 
 _MAKERS: dict[str, Callable[[random.Random], Example]] = {
     "annotator": _annotator,
-    "generator": _generator,
+    "generator": _generator("design-first"),
+    **{role: _generator(kind) for role, kind in VARIANTS.items()},
     "judge-a": _judge("judge-a"),
     "judge-b": _judge("judge-b"),
     "solver": _solver,
+    "verifier": _verifier,
 }

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast
 
 from nano.catalogue import CONCEPTS
-from nano.judging import MARKERS
+from nano.material import MARKERS
 from nano.texts import ROLES, example
 
 VOCABULARY, PER_ROLE = 1024, 4000

@@ -1,0 +1,135 @@
+"""How the numbers of an idea are drawn: freely for a first step, or so that they fit the value of the step before.
+
+Every function takes a generator and that value (0: none), and gives the idea's numbers by the letters of `LANGUAGE.md`,
+or None where no numbers fit. The numbers are such that a product mostly has a factor of one digit.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from random import Random
+
+GREATEST = 1500  # of an operand
+PRIMITIVE = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (9, 40, 41), (12, 35, 37))
+TRIPLES = tuple(triple for x, y, h in PRIMITIVE for triple in ((x, y, h), (y, x, h)))
+COPRIME = tuple((i, j) for i in range(2, 10) for j in range(2, 10) if gcd(i, j) == 1)
+
+Numbers = dict[str, int]
+
+
+def larger_root(rng: Random, reference: int) -> Numbers | None:
+    if not reference:
+        r = rng.randint(1, 15)
+        return {"r": r, "v": rng.randint(r + 1, 30 if rng.random() < 0.4 else 16)}
+    if not 3 <= reference <= 60:
+        return None
+    return {"r": rng.randint(1, min((reference - 1) // 2, 15)), "s": reference}
+
+
+def quotient(rng: Random, reference: int) -> Numbers | None:
+    v, d = rng.randint(2, 12), reference or rng.randint(2, 99)
+    if d < 13 and (reference or rng.random() < 0.5):
+        v = rng.randint(2, 99)
+    elif not reference and rng.random() < 0.5:
+        v, d = d, v
+    return {"v": v, "d": d} if d > 1 and v * d <= GREATEST else None
+
+
+def right_triangle(rng: Random, reference: int) -> Numbers | None:
+    """A primitive triple and its multiple; the first leg is the reference."""
+    if not reference:
+        x, y, h = rng.choice(TRIPLES)
+        return {"z": rng.randint(1, min(15, 150 // max(x, y))), "x": x, "y": y, "h": h}
+    fitting = [t for t in TRIPLES if reference % t[0] == 0 and reference // t[0] * t[2] <= 450]
+    if not fitting:
+        return None
+    x, y, h = rng.choice(fitting)
+    return {"x": x, "y": y, "h": h, "a": reference}
+
+
+def common_difference(rng: Random, reference: int) -> Numbers | None:
+    v = rng.randint(2, rng.choice((12, 30, 60)))
+    return {"k": rng.randint(4, 12), "a": reference or rng.randint(1, 120), "v": v}
+
+
+def midpoint(rng: Random, reference: int) -> Numbers | None:
+    return {"h": rng.randint(2, 99), "a": reference or rng.randint(1, 150)}
+
+
+def common_ratio(rng: Random, reference: int) -> Numbers | None:
+    v = rng.randint(2, 12)
+    a = reference or rng.randint(2, 99 if v < 4 else 20)
+    if a > 20:
+        v = rng.randint(2, 3)
+    return {"v": v, "a": a} if a * v * v <= GREATEST else None
+
+
+def square_side(rng: Random, reference: int) -> Numbers | None:
+    if reference:
+        j = rng.randint(2, 9 if reference <= 20 else 4)
+        return {"a": reference, "j": j} if reference * j * j <= GREATEST else None
+    i, j = rng.sample(range(1, 10), 2)
+    return {"m": rng.randint(2, 12), "i": i, "j": j}
+
+
+def linear(rng: Random, reference: int) -> Numbers | None:
+    v = rng.randint(2, rng.choice((20, 60)))
+    return {"v": v, "a": rng.randint(2, 12), "b": reference or rng.randint(1, 150)}
+
+
+def sum_difference(rng: Random, reference: int) -> Numbers | None:
+    return {"y": rng.randint(2, 99), "d": reference or rng.randint(1, 99)}
+
+
+def rectangle_side(rng: Random, reference: int) -> Numbers | None:
+    if not reference:
+        u = rng.randint(2, 15)
+        return {"u": u, "v": rng.randint(u + 1, 30)}
+    sides = [u for u in range(2, 31) if reference % u == 0 and u * u < reference]
+    return {"u": rng.choice(sides), "q": reference} if sides else None
+
+
+def polygon_sides(rng: Random, reference: int) -> Numbers | None:
+    return {"n": rng.randint(4, 40)}
+
+
+def triangular_index(rng: Random, reference: int) -> Numbers | None:
+    return {"n": rng.randint(3, 40)}
+
+
+def missing_mean(rng: Random, reference: int) -> Numbers | None:
+    m = reference or rng.randint(4, 99)
+    if m < 2:
+        return None
+    a = rng.randint(1, 2 * m - 2)
+    return {"m": m, "a": a, "b": rng.randint(1, min(3 * m - a - 1, 2 * m))}
+
+
+def gcd_lcm(rng: Random, reference: int) -> Numbers | None:
+    i, j = rng.choice(COPRIME)
+    g = reference or rng.randint(2, 25)
+    if reference * i * j > GREATEST:
+        i, j = rng.choice(((2, 3), (3, 2)))
+    return {"g": g, "i": i, "j": j} if g * i * j <= GREATEST else None
+
+
+def bag_size(rng: Random, reference: int) -> Numbers | None:
+    if not reference:
+        q = rng.randint(3, 12)
+        p = rng.choice([p for p in range(1, q) if gcd(p, q) == 1])
+        return {"z": rng.randint(2, 40), "p": p, "q": q}
+    p = rng.choice([p for p in range(1, 12) if reference % p == 0])
+    return {"p": p, "q": rng.choice([q for q in range(p + 1, 13) if gcd(p, q) == 1]), "r": reference}
+
+
+def consecutive(rng: Random, reference: int) -> Numbers | None:
+    if not reference:
+        return {"k": rng.randint(2, 9), "v": rng.randint(1, 99)}
+    fitting = [k for k in range(2, 10) if (reference - k * (k - 1) // 2) % k == 0 and 2 * reference > k * (k - 1)]
+    return {"k": rng.choice(fitting), "s": reference} if fitting else None
+
+
+def square_difference(rng: Random, reference: int) -> Numbers | None:
+    d = reference or rng.randint(1, 15)
+    room = (GREATEST // d - d) // 2
+    return {"y": rng.randint(1, min(room, 45 if d < 10 else 20)), "d": d} if room > 0 else None

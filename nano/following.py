@@ -1,0 +1,239 @@
+"""Follows a rationale and its problem step by step, as the judges do, and writes down what is right and what is not.
+
+judge-a recomputes: it derives every sum from the idea and says whether it stands there. judge-b compares: it puts what the
+rationale has beside what the problem has. Everything that a rating needs stands in these words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nano.arithmetic import quotient, split
+from nano.designing import derived
+from nano.families import Family
+from nano.material import Idea, Line, Material
+from nano.sentences import Sentence
+from nano.solutions import sums_of, work_out
+from nano.solving import GREATEST, title
+
+
+@dataclass
+class Notes:
+    """The words about one step; whether its sums are right, and whether the problem is sound and says the same."""
+
+    words: list[str] = field(default_factory=list)
+    accurate: bool = True
+    sound: bool = True
+
+    @property
+    def text(self) -> str:
+        """The words in a line; a comma stands only after a fact without a mark."""
+        return ", ".join(self.words).replace(" ok, ", " ok ").replace(" no, ", " no ").replace(" ;, ", "; ")
+
+    def sum(self, text: str, right: bool) -> None:
+        self.words.append(f"{text} {'ok' if right else 'no'}")
+        self.accurate &= right
+
+    def fact(self, text: str, right: bool) -> None:
+        self.words.append(f"{text} {'ok' if right else 'no'}")
+        self.sound &= right
+
+
+@dataclass(frozen=True)
+class Before:
+    """The step before, as the rationale names it and as it was computed; no name for the first step."""
+
+    name: str = ""
+    value: int = 0
+
+
+def follow(material: Material, judge: str) -> tuple[list[str], bool, bool]:
+    """A line of words for each step; whether all sums are right, and whether all else is."""
+    one_step = _recomputed if judge == "judge-a" else _compared
+    lines: Sequence[Line | None] = material.lines or [Line(0)] * len(material.sentences)
+    before, texts, accurate, sound = Before(), [], True, True
+    for place, line in enumerate(lines):
+        sentence = material.sentences[place] if place < len(material.sentences) else None
+        notes = Notes()
+        before = one_step(notes, line, sentence, before)
+        family = family_of(line, sentence)
+        known = f"{place + 1} {title(family.key)}" if family else f"{place + 1}"
+        texts.append(f"{known}: {notes.text}.")
+        accurate &= notes.accurate
+        sound &= notes.sound
+    if len(material.sentences) > len(lines):
+        texts.append("More no.")
+        sound = False
+    return texts, accurate, sound
+
+
+def family_of(line: Line | None, sentence: Sentence | None) -> Family | None:
+    """The family that a step uses, by the rationale where it says so."""
+    if line and line.idea:
+        return line.idea.family
+    spoken = line.taken if line and line.taken and line.taken.family else sentence
+    return spoken.family if spoken else None
+
+
+def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, before: Before) -> Before:
+    if line is None or not _readable(line):
+        return _unread(notes, sentence, before)
+    if line.idea is None:
+        return _solved(notes, line, sentence, before)
+    idea = line.idea
+    _link(notes, idea, before)
+    linked = bool(idea.name)
+    drawn = derived(idea.family.key, idea.numbers, linked)
+    _sums(notes, line, drawn.sums + (drawn.last if line.name else []))
+    for fact, right in drawn.checks:
+        notes.fact(fact, right)
+    if line.name:
+        notes.sum(f"{line.name}={drawn.value}", line.value == drawn.value)
+    expected = {slot: str(number) for slot, number in drawn.operands.items()}
+    if linked:
+        expected[idea.family.slot] = idea.name
+    notes.words.append(";")
+    _same_place(notes, line, sentence, idea.family)
+    if sentence and sentence.family is idea.family:
+        for slot in sentence.order:
+            notes.fact(expected[slot], sentence.shown[slot] == expected[slot])
+    return Before(line.name, drawn.value)
+
+
+def _readable(line: Line) -> bool:
+    """Whether the line has an idea, a phrase that can be read, or nothing after its label."""
+    return bool(line.idea or line.parts == 0 or (line.taken and line.taken.family))
+
+
+def _link(notes: Notes, idea: Idea, before: Before) -> None:
+    """Whether the idea holds the value of the step before, by its name."""
+    if before.name:
+        right = idea.name == before.name
+        notes.fact(f"{before.name}={before.value}", right and idea.numbers[idea.family.slot] == before.value)
+    elif idea.name:
+        notes.fact(idea.name, False)
+
+
+def _sums(notes: Notes, line: Line, expected: Sequence[str]) -> None:
+    for place, text in enumerate(expected):
+        left = text.split("=")[0]
+        if "*" in left:
+            a, b = left.split("*")
+            notes.words += split(int(a), int(b))
+        notes.sum(text, place < len(line.sums) and line.sums[place] == text)
+    if len(line.sums) > len(expected):
+        notes.sum("more", False)
+
+
+def _same_place(notes: Notes, line: Line, sentence: Sentence | None, family: Family | None) -> None:
+    """Whether the problem has a sentence of this family here, with the name that the rationale gives."""
+    if sentence is None:
+        notes.fact("none", False)
+    elif sentence.family is None or sentence.family is not family:
+        notes.fact(title(sentence.family.key) if sentence.family else "unread", False)
+    else:
+        notes.fact(line.name or "?", sentence.name == line.name)
+
+
+def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
+    notes.sum("unread", False)
+    notes.sound = False
+    return Before(sentence.name if sentence else "", _value(sentence, before) or 0)
+
+
+def _operands(sentence: Sentence | None, before: Before) -> dict[str, int] | None:
+    """The numbers of a sentence, with the value of the step before for a name; None where some are missing or too large."""
+    if sentence is None or sentence.family is None or "" in sentence.shown.values():
+        return None
+    operands = {slot: int(text) if text.isdigit() else before.value for slot, text in sentence.shown.items()}
+    return operands if max(operands.values()) <= GREATEST else None
+
+
+def _value(sentence: Sentence | None, before: Before) -> int | None:
+    operands = _operands(sentence, before)
+    return sentence.family.value(operands) if sentence and sentence.family and operands else None
+
+
+def _solved(notes: Notes, line: Line, sentence: Sentence | None, before: Before) -> Before:
+    """A step without an idea: what its sums say, or, where there are none, what a solver finds."""
+    spoken = line.taken or sentence
+    operands = _operands(spoken, before)
+    value = _value(spoken, before)
+    if spoken is None or spoken.family is None or operands is None:
+        notes.fact("unread", False)
+    elif line.taken:
+        for text in line.sums:
+            right = _true(text)
+            notes.sum(right, right == text)
+        facts = work_out(spoken.family.key, operands)[0]
+        if value is None:
+            known = sums_of(spoken.family.key, operands)
+            notes.words += [fact for fact in facts if fact not in known]
+            notes.fact("number", False)
+    else:
+        notes.words += work_out(spoken.family.key, operands)[0]
+        notes.fact("number", value is not None)
+    if line.taken and line.name:
+        notes.sum(f"{line.name}={value or '?'}", line.value == value)
+    notes.words.append(";")
+    if line.taken:
+        _same_place(notes, line, sentence, line.taken.family)
+        if sentence and sentence.family and sentence.family is line.taken.family:
+            for slot in sentence.order:
+                notes.fact(line.taken.shown[slot] or "?", sentence.shown[slot] == line.taken.shown[slot])
+    else:
+        notes.fact("asked", sentence is not None and sentence.family is not None)
+    return Before(sentence.name if sentence else "", value or 0)
+
+
+def _true(text: str) -> str:
+    """A written sum with its right result."""
+    for sign in "+-*/":
+        left, found, right = text.split("=")[0].partition(sign)
+        if found and left.isdigit() and right.isdigit():
+            a, b = int(left), int(right)
+            if sign == "/":
+                return quotient(a, b) if b else f"{a}/0"
+            return f"{a}{sign}{b}={a + b if sign == '+' else a - b if sign == '-' else a * b}"
+    return "unread"
+
+
+def _compared(notes: Notes, line: Line | None, sentence: Sentence | None, before: Before) -> Before:
+    family = family_of(line, sentence)
+    if line is None or family is None or not _readable(line):
+        return _unread(notes, sentence, before)
+    if line.idea:
+        return _compared_idea(notes, line, line.idea, sentence, before)
+    value = _value(line.taken or sentence, before)
+    if line.taken:
+        _pairs(notes, line, line.taken.shown, sentence, family)
+        notes.sum("sums", all(_true(text) == text for text in line.sums) and (not line.name or line.value == value))
+    notes.fact("idea", value is not None)
+    return Before(sentence.name if sentence else "", value or 0)
+
+
+def _compared_idea(notes: Notes, line: Line, idea: Idea, sentence: Sentence | None, before: Before) -> Before:
+    linked = bool(idea.name)
+    drawn = derived(idea.family.key, idea.numbers, linked)
+    said = {slot: str(n) for slot, n in derived(idea.family.key, idea.numbers, linked, line.results).operands.items()}
+    if linked:
+        said[idea.family.slot] = idea.name
+    _pairs(notes, line, said, sentence, idea.family)
+    expected = drawn.sums + (drawn.last if line.name else [])
+    notes.sum("sums", list(line.sums) == expected and (not line.name or line.value == drawn.value))
+    same = idea.name == before.name and (not linked or idea.numbers[idea.family.slot] == before.value)
+    notes.fact("idea", same and all(right for _, right in drawn.checks))
+    return Before(line.name, line.value if line.name else drawn.value)
+
+
+def _pairs(notes: Notes, line: Line, said: dict[str, str], sentence: Sentence | None, family: Family) -> None:
+    """What the rationale has, and what the problem has, slot by slot."""
+    if sentence is None:
+        notes.fact("none", False)
+    elif sentence.family is not family:
+        notes.fact(title(sentence.family.key) if sentence.family else "unread", False)
+    else:
+        notes.fact(f"{line.name or '?'}/{sentence.name or '?'}", line.name == sentence.name)
+        for slot in sentence.order:
+            notes.fact(f"{said[slot]}/{sentence.shown[slot] or '?'}", said[slot] == sentence.shown[slot])

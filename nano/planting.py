@@ -1,0 +1,167 @@
+"""Material with planted defects for the judges to learn on, each kind by name, or with none.
+
+What each defect must cost is in `ASPECT`; the ratings themselves come from `judging`, which reads the text.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nano import spoiling, wrong
+from nano.catalogue import CONCEPTS, LEVELS
+from nano.families import Family
+from nano.judging import Judgement, judge_text
+from nano.material import MARKERS
+from nano.problems import TRAINING, Design, DesignError, Draw, completion, design
+from nano.rationales import KINDS as RATIONALES
+from nano.rationales import label, rationale
+from nano.spoiling import Sentences, swapped
+
+ASPECT = {
+    "level": 2, "unused": 3, "unlinked": 4, "constraint": 4, "sum": 1,
+    "changed": 4, "renamed": 4, "dropped": 4, "markup": 0,
+}  # fmt: skip
+KINDS = tuple(ASPECT)
+WEIGHTS = {
+    "judge-a": (8, 14, 6, 22, 28, 18, 8, 10, 7),
+    "judge-b": (8, 22, 8, 18, 20, 20, 10, 10, 7),
+}
+MISSPELLINGS = (
+    ("<!--", "<!-"),
+    ("-->", "->"),
+    ("BEGIN", "START"),
+    ("END", "FINISH"),
+    ("RATIONALE", "RATIONAL"),
+    ("PROBLEM", "PROBLEMS"),
+    ("<!-- ", ""),
+    (" -->", ""),
+)
+_SHARES = (88, 6, 4, 2)
+_SENTENCES = {"changed": spoiling.changed, "renamed": spoiling.renamed, "dropped": spoiling.dropped}
+_RESULT = re.compile(r"(?<==)\d+$")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Material under judgement, the defects that were planted, and the true judgement."""
+
+    concepts: tuple[str, ...]
+    level: str
+    material: str
+    kinds: tuple[str, ...]
+    judgement: Judgement
+
+
+def draft(
+    concepts: Sequence[str], level: str, judge: str, rng: random.Random, kinds: Sequence[str] | None = None
+) -> Draft:
+    """Material for `judge`, with the defects of `kinds` (None: no, one or two are drawn).
+
+    Raises DesignError where a defect has no place, or like `design`.
+    """
+    chosen = _kinds(judge, rng) if kinds is None else tuple(kinds)
+    way = rng.choices(RATIONALES, _SHARES)[0]
+    if way != "design-first" and set(chosen) & {"sum", "changed", "unlinked"}:
+        way = "design-first"
+    for _ in range(20):
+        text = _text(tuple(concepts), level, chosen, way, rng)
+        judgement = judge_text(concepts, level, text, judge) if text else None
+        if text and judgement and _as_planted(judgement, chosen):
+            return Draft(tuple(concepts), level, text, chosen, judgement)
+    raise DesignError(f"no draft for {', '.join(concepts)} with {', '.join(chosen)}")
+
+
+def _kinds(judge: str, rng: random.Random) -> tuple[str, ...]:
+    count = rng.choices((0, 1, 2), (50, 42, 8))[0]
+    drawn = rng.choices(KINDS, WEIGHTS[judge], k=count)
+    return tuple(kind for kind in KINDS if kind in drawn)
+
+
+def _as_planted(judgement: Judgement, kinds: Sequence[str]) -> bool:
+    """Whether each planted defect costs what it must, and nothing is wrong where none is planted."""
+    if not kinds:
+        return set(judgement.ratings) == {"perfect"}
+    return all(judgement.ratings[ASPECT[kind]] != "perfect" for kind in kinds)
+
+
+def _text(concepts: tuple[str, ...], level: str, kinds: Sequence[str], way: str, rng: random.Random) -> str | None:
+    """What a generator would have written, or None where a defect has no place."""
+    wanted, length = list(concepts), level
+    if "level" in kinds:
+        length = rng.choice([other for other in LEVELS if other != level])
+    if "unused" in kinds:
+        wanted = rng.sample(wanted, rng.randrange(len(wanted))) + rng.sample(CONCEPTS, 1)
+    broken = next((kind for kind in kinds if kind in ("constraint", "unlinked")), "")
+    if "sum" in kinds and not broken and rng.random() < 0.6:
+        broken = "sum"
+    if broken == "constraint" and way != "design-first":
+        broken = "number"
+    made = design(wanted, length, rng, TRAINING, _drawing(broken, length, rng))
+    labels = [label(step.family, concepts) for step in made.steps]
+    if "unused" in kinds and rng.random() < 0.5:
+        labels = _mislabelled(labels, made, concepts, rng)
+    parts = [step.explained(way) for step in made.steps]
+    if "sum" in kinds and broken != "sum" and not _miscalculated(parts, rng):
+        return None
+    sentences: Sentences | None = tuple(step.sentence for step in made.steps)
+    for kind in kinds:
+        if kind in _SENTENCES:
+            sentences = _SENTENCES[kind](sentences, rng) if sentences else None
+    if not sentences or not spoiling.allowed(sentences):
+        return None
+    lines = list(zip(labels, parts, strict=True)) if way != "none" else []
+    stated = rationale(rng.choice((level, length)), len(made.steps), lines)
+    text = completion(stated, " ".join(sentence.text for sentence in sentences))
+    return _broken_markup(text, rng) if "markup" in kinds else text
+
+
+_DESIGNS: dict[str, Draw] = {
+    "constraint": wrong.wrong_idea,
+    "sum": wrong.wrong_sum,
+    "number": wrong.no_number,
+    "unlinked": lambda family, rng, reference: family.draw(rng, 0),
+}
+
+
+def _drawing(broken: str, length: str, rng: random.Random) -> Draw:
+    """Draws all steps but one as they should be."""
+    if not broken:
+        return Family.draw
+    return wrong.at_one_place(_DESIGNS[broken], LEVELS.index(length) + 1, rng, first=int(broken == "unlinked"))
+
+
+def _mislabelled(labels: list[str], made: Design, concepts: Sequence[str], rng: random.Random) -> list[str]:
+    """One step is said to use what no step uses."""
+    unused = [c for c in concepts if not any(c in step.family.concepts for step in made.steps)]
+    if not unused:
+        return labels
+    place = rng.randrange(len(labels))
+    said = unused if rng.random() < 0.5 else [rng.choice(unused)]
+    used = [c for c in concepts if c in said or c in made.steps[place].family.concepts]
+    return [*labels[:place], f"uses {' and '.join(used)}", *labels[place + 1 :]]
+
+
+def _miscalculated(parts: list[list[str]], rng: random.Random) -> bool:
+    """One wrong result in the rationale alone; whether there was a place for it."""
+    places = [(i, j) for i, line in enumerate(parts) for j in range(1, len(line))]
+    if not places:
+        return False
+    i, j = rng.choice(places)
+    parts[i][j] = _RESULT.sub(lambda found: str(spoiling.another_number(int(found[0]), rng)), parts[i][j])
+    return True
+
+
+def _broken_markup(text: str, rng: random.Random) -> str:
+    marker = rng.choice(MARKERS)
+    misspelt = [marker.replace(right, wrong) for right, wrong in MISSPELLINGS if right in marker]
+    kind = rng.randrange(4)
+    if kind == 0:
+        return text.replace(marker, rng.choice(misspelt))
+    if kind == 1:
+        return text.replace(marker, f"{marker}\n{marker}")
+    if kind == 2:
+        return text.replace(marker, rng.choice([other for other in MARKERS if other != marker]))
+    return text.replace(f"\n{marker}" if marker == MARKERS[-1] else f"{marker}\n", "")
