@@ -6,6 +6,7 @@ rationale has beside what the problem has. Everything that a rating needs stands
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,7 +30,7 @@ class Notes:
     @property
     def text(self) -> str:
         """The words in a line; a comma stands only after a fact without a mark."""
-        return ", ".join(self.words).replace(" ok, ", " ok ").replace(" no, ", " no ").replace(" ;, ", "; ")
+        return re.sub(" (ok|no|false|;), ", r" \1 ", ", ".join(self.words)).replace(" ; ", "; ")
 
     def sum(self, text: str, right: bool) -> None:
         self.words.append(f"{text} {'ok' if right else 'no'}")
@@ -38,6 +39,13 @@ class Notes:
     def fact(self, text: str, right: bool) -> None:
         self.words.append(f"{text} {'ok' if right else 'no'}")
         self.sound &= right
+
+
+    def check(self, text: str, right: bool, harmless: bool) -> None:
+        """What an idea must have; where it is false, the problem may be good all the same."""
+        self.words.append(f"{text} {'ok' if right else 'false' if harmless else 'no'}")
+        self.accurate &= right
+        self.sound &= right or harmless
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,9 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
     linked = bool(idea.name)
     drawn = derived(idea.family.key, idea.numbers, linked)
     _sums(notes, line, drawn.sums + (drawn.last if line.name else []))
+    exists = idea.family.exists(drawn.operands)
     for fact, right in drawn.checks:
-        notes.fact(fact, right)
+        notes.check(fact, right, exists and not line.name)
     if line.name:
         notes.sum(f"{line.name}={drawn.value}", line.value == drawn.value)
     expected = {slot: str(number) for slot, number in drawn.operands.items()}
@@ -131,7 +140,7 @@ def _same_place(notes: Notes, line: Line, sentence: Sentence | None, family: Fam
     if sentence is None:
         notes.fact("none", False)
     elif sentence.family is None or sentence.family is not family:
-        notes.fact(title(sentence.family.key) if sentence.family else "unread", False)
+        notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
     else:
         notes.fact(line.name or "?", sentence.name == line.name)
 
@@ -161,7 +170,7 @@ def _solved(notes: Notes, line: Line, sentence: Sentence | None, before: Before)
     operands = _operands(spoken, before)
     value = _value(spoken, before)
     if spoken is None or spoken.family is None or operands is None:
-        notes.fact("unread", False)
+        notes.fact("unclear", False)
     elif line.taken:
         for text in line.sums:
             right = _true(text)
@@ -221,9 +230,10 @@ def _compared_idea(notes: Notes, line: Line, idea: Idea, sentence: Sentence | No
         said[idea.family.slot] = idea.name
     _pairs(notes, line, said, sentence, idea.family)
     expected = drawn.sums + (drawn.last if line.name else [])
-    notes.sum("sums", list(line.sums) == expected and (not line.name or line.value == drawn.value))
+    right = all(right for _, right in drawn.checks)
+    notes.sum("sums", right and list(line.sums) == expected and (not line.name or line.value == drawn.value))
     same = idea.name == before.name and (not linked or idea.numbers[idea.family.slot] == before.value)
-    notes.fact("idea", same and all(right for _, right in drawn.checks))
+    notes.fact("idea", same and (right or (not line.name and idea.family.exists(drawn.operands))))
     return Before(line.name, line.value if line.name else drawn.value)
 
 
@@ -232,7 +242,7 @@ def _pairs(notes: Notes, line: Line, said: dict[str, str], sentence: Sentence | 
     if sentence is None:
         notes.fact("none", False)
     elif sentence.family is not family:
-        notes.fact(title(sentence.family.key) if sentence.family else "unread", False)
+        notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
     else:
         notes.fact(f"{line.name or '?'}/{sentence.name or '?'}", line.name == sentence.name)
         for slot in sentence.order:

@@ -73,17 +73,17 @@ def combination(rng: random.Random) -> tuple[str, ...]:
     """Two or three concepts as the sampler might give them, never a held-out combination."""
     while True:
         size = rng.choice((2, 3))
-        way = rng.choices((_of_one_family, _co_occurring, _at_random), (25, 50, 25))[0]
+        way = rng.choices((_of_one_family, _co_occurring, _at_random), (30, 45, 25))[0]
         concepts = way(size, rng)
         if not held_out_combination(concepts):
             return concepts
 
 
 def fitting_level(concepts: tuple[str, ...], rng: random.Random) -> str:
-    """A level whose steps can hold the concepts: the shortest in most cases, any for concepts of one family."""
+    """A level whose steps can hold the concepts: the shortest in most cases, any for concepts of one family, half of them one step."""
     least = least_families(concepts)
     if least == 1:
-        return rng.choice(LEVELS)
+        return rng.choices(LEVELS, (2, 1, 1))[0]
     return LEVELS[min(least - 1 + (rng.random() > 0.6), len(LEVELS) - 1)]
 
 

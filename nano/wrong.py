@@ -27,25 +27,21 @@ def wrong_idea(family: Family, rng: Random, reference: int) -> Drawn | None:
     if drawn is None:
         return None
     numbers = _broken(family.key, dict(drawn.numbers), drawn, rng)
-    if numbers:
-        return _written(derived(family.key, numbers, drawn.linked))
-    made = wrong_sum(family, rng, reference)
+    made = _written(derived(family.key, numbers, drawn.linked)) if numbers else wrong_sum(family, rng, reference)
     return None if made is None or family.exists(made.operands) else made
 
 
 def _broken(key: str, n: dict[str, int], drawn: Drawn, rng: Random) -> dict[str, int] | None:
     linked = drawn.linked
     if key == "larger_root":
-        return {**n, "r": n["s"] - n["r"]} if linked else {"r": n["v"], "v": n["r"]}
+        return {**n, "r": (n["s"] + 1) // 2} if linked else {"r": n["v"], "v": n["v"]}
     if key in ("hypotenuse", "other_leg"):
-        slot = rng.choice("xyh")
+        slot = rng.choice("xy" if key == "hypotenuse" else "xh")
         return {**n, slot: max(1, n[slot] + rng.choice((-2, -1, 1, 2)))}
     if key == "common_difference":
         return {**n, "k": rng.randint(2, 3)}
     if key == "rectangle_side":
-        if linked:
-            return {**n, "u": rng.choice((n["u"] + 1, n["q"] // n["u"], max(2, n["u"] - 1)))}
-        return rng.choice(({"u": n["v"], "v": n["u"]}, {"u": n["u"], "v": n["u"]}))
+        return {**n, "u": n["u"] + rng.choice((-1, 1))} if linked else {"u": n["u"], "v": n["u"]}
     if key == "gcd_lcm":
         shared = rng.choice((2, 3))
         return {**n, "i": shared * rng.randint(1, 3), "j": shared * rng.randint(1, 3)}
