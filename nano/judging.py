@@ -1,8 +1,8 @@
 """What the judges write of a generator's text, and the true ratings of it.
 
-Both follow the text with the words of `following`; the ratings come from those words alone. They differ in strictness: an
-unused concept of three, and a level that is off by one, are acceptable to judge-a. judge-b does not tell a wrong sum that
-the problem took over from one that it did not: to it the problem suffers from both.
+Both follow the text with the words of `following`; the ratings come from those words alone. They differ in strictness:
+an unused concept of three, and a level that is off by one, are acceptable to judge-a. judge-b does not tell a wrong sum
+that the problem took over from one that it did not: to it the problem suffers from both.
 """
 
 from __future__ import annotations

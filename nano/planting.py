@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nano import spoiling, wrong
 from nano.catalogue import CONCEPTS, LEVELS
@@ -18,7 +18,7 @@ from nano.material import MARKERS
 from nano.problems import TRAINING, Design, DesignError, Draw, completion, design
 from nano.rationales import KINDS as RATIONALES
 from nano.rationales import label, rationale
-from nano.spoiling import Sentences, swapped
+from nano.spoiling import Sentences
 
 ASPECT = {
     "level": 2, "unused": 3, "unlinked": 4, "constraint": 4, "sum": 1,

@@ -80,7 +80,7 @@ def combination(rng: random.Random) -> tuple[str, ...]:
 
 
 def fitting_level(concepts: tuple[str, ...], rng: random.Random) -> str:
-    """A level whose steps can hold the concepts: the shortest in most cases, any for concepts of one family, half of them one step."""
+    """A level whose steps can hold the concepts: mostly the shortest, any of the three for concepts of one family."""
     least = least_families(concepts)
     if least == 1:
         return rng.choices(LEVELS, (2, 1, 1))[0]

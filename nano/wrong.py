@@ -1,4 +1,4 @@
-"""Wrong designs, as a generator might make them: an idea that cannot be, a sum that is wrong and all that follows from it.
+"""Wrong designs, as a generator might make them: an idea that cannot be, a wrong sum and all that follows from it.
 
 Each function draws the numbers of a step like `Family.draw`, so that the problem and the later steps agree with the
 mistake. None means that the family has no such mistake, or that the numbers do not allow it.

@@ -42,9 +42,7 @@ def test_a_planted_defect_costs_its_rating(judge: str, kind: str) -> None:
     assert len(drafts) > 150
     for made in drafts:
         assert made.judgement.ratings[ASPECT[kind]] == "bad" or (
-            judge == "judge-a"
-            and kind in ("level", "unused")
-            and made.judgement.ratings[ASPECT[kind]] == "acceptable"
+            judge == "judge-a" and kind in ("level", "unused") and made.judgement.ratings[ASPECT[kind]] == "acceptable"
         )
 
 
