@@ -240,7 +240,8 @@ def test_the_solver_refuses_a_fifth_and_the_verifier_half() -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_ill_posed_problems_are_wrong_in_every_way_that_they_can_be(level: str) -> None:
     rng = random.Random(9)
-    problems = [text_of(ill_posed(level, rng)) for _ in range(300)]
-    flaws = [walk(read_problem(problem)).flaw for problem in problems]
+    made = [ill_posed(level, rng) for _ in range(300)]
+    flaws = [walk(sentences).flaw for sentences in made]
+    assert [walk(read_problem(text_of(sentences))).lines for sentences in made] == [walk(one).lines for one in made]
     assert set(flaws) == set(CRITERIA)
     assert flaws.count("conditions") > 150
