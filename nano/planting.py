@@ -154,6 +154,22 @@ def _miscalculated(parts: list[list[str]], rng: random.Random) -> bool:
     return True
 
 
+def noisy(made: Design, rng: random.Random) -> str:
+    """A completion for the request of `made` whose rationale is noisy.
+
+    A sum is wrong, with or without consequence in the problem, or the rationale is that of another problem.
+    """
+    for _ in range(20):
+        if rng.random() < 0.3:
+            other = design(made.concepts, made.level, rng)
+            text: str | None = completion(other.rationale, made.problem) if other.problem != made.problem else None
+        else:
+            text = _text(made.concepts, made.level, ("sum",), RATIONALES[0], rng)
+        if text:
+            return text
+    raise DesignError(f"no noisy rationale for {', '.join(made.concepts)}")
+
+
 def _broken_markup(text: str, rng: random.Random) -> str:
     marker = rng.choice(MARKERS)
     misspelt = [marker.replace(right, wrong) for right, wrong in MISSPELLINGS if right in marker]

@@ -20,13 +20,18 @@ from nano.catalogue import CONCEPTS, LEVELS, least_families, seeds
 from nano.families import FAMILIES
 from nano.holdout import held_out_combination
 from nano.judging import judge_text
-from nano.planting import draft
+from nano.planting import draft, noisy
 from nano.problems import Design, DesignError, completion, design
 from nano.solving import walk
 from nano.verifying import ill_posed, text_of, verification
 
 # the generator's variants write other kinds of rationale, for comparisons
-VARIANTS = {"generator-after": "after the fact", "generator-labels": "labels only", "generator-none": "none"}
+VARIANTS = {
+    "generator-after": "after the fact",
+    "generator-labels": "labels only",
+    "generator-none": "none",
+    "generator-noisy": "noisy",
+}
 ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
 ILL_POSED = {"solver": 0.2, "verifier": 0.5}
@@ -146,7 +151,8 @@ def _generator(kind: str) -> Callable[[random.Random], Example]:
     def make(rng: random.Random) -> Example:
         made = generated(rng)
         prompt = template("generate").render(concepts=made.concepts, level=made.level)
-        return Example(prompt, completion(made.explained(kind), made.problem))
+        text = noisy(made, rng) if kind == "noisy" else completion(made.explained(kind), made.problem)
+        return Example(prompt, text)
 
     return make
 

@@ -117,6 +117,20 @@ def test_judges_differ_in_strictness_only_where_the_page_says() -> None:
             assert strict.ratings[4] == ("bad" if "bad" in (lenient[1], lenient[4]) else "perfect")
 
 
+def test_a_noisy_rationale_is_bad_to_both_judges() -> None:
+    """Nearly always: another problem may have the same numbers, where there are few."""
+    bad = []
+    for index in range(300):
+        one = example("generator-noisy", 7, index)
+        concepts = re.findall(r"^\d\. (.+)$", one.prompt, re.M)
+        level = one.prompt.split("Level: ")[1].strip()
+        for judge in JUDGES:
+            judgement = judge_text(concepts, level, one.completion, judge)
+            assert judgement
+            bad.append(judgement.verdict == "bad")
+    assert sum(bad) / len(bad) > 0.99
+
+
 def test_an_idea_in_the_wrong_order_is_false_but_harms_only_what_uses_its_value() -> None:
     one = "<!-- BEGIN RATIONALE -->\nThe level AMC12 asks for 1 step.\nStep 1 uses perimeters: sides 8 and 3; 8*3=24; 8+3=11; 11+11=22.\n<!-- END RATIONALE -->\n<!-- BEGIN PROBLEM -->\nFind the longer side of a rectangle with area 24 and perimeter 22.\n<!-- END PROBLEM -->"  # noqa: E501
     judgement = judge_text(("perimeters",), "AMC12", one, "judge-a")
