@@ -38,8 +38,10 @@ class Judgement:
 
 def judge_text(concepts: Sequence[str], level: str, completion: str, judge: str) -> Judgement | None:
     """The true judgement of any text of a generator, or None where the text is too long or too strange to follow."""
+    if len(completion) > LONGEST:
+        return None
     material = read_material(completion)
-    if len(completion) > LONGEST or not 0 < max(len(material.lines), len(material.sentences)) <= MOST_STEPS:
+    if not 0 < max(len(material.lines), len(material.sentences)) <= MOST_STEPS:
         return None
     return judge_material(concepts, level, material, judge)
 

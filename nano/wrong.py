@@ -7,14 +7,13 @@ mistake. None means that the family has no such mistake, or that the numbers do 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from random import Random
 
 from nano.designing import Drawn, derived
 from nano.families import Family
+from nano.problems import Draw
 from nano.spoiling import another_number
 
-Draw = Callable[[Family, Random, int], Drawn | None]
 _REMAINDER = re.compile(r" r \d+$")
 
 

@@ -167,7 +167,9 @@ def test_any_text_can_be_judged_and_none_that_is_ill_posed_is_solvable(judge: st
         assert judged(made.concepts, made.level, broken, judge) is not None
 
 
-@pytest.mark.parametrize("text", ["", "\n", "Find.", "<!-- BEGIN RATIONALE -->", "Step 1 uses x: 9 sides.", "9" * 2000])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "Find.", "<!-- BEGIN RATIONALE -->", "Step 1 uses x: 9 sides.", "9" * 20000, "9 sides" * 150]
+)
 def test_strange_material_has_a_bad_judgement_or_none(text: str) -> None:
     judgement = judge_text(("midpoints", "parity"), "AIME", text, "judge-a")
     assert judgement is None or judgement.verdict == "bad"
