@@ -1,12 +1,13 @@
 """Follows a rationale and its problem step by step, as the judges do, and writes down what is right and what is not.
 
-judge-a recomputes: it derives every sum from the idea and says whether it stands there. judge-b compares: it puts what the
-rationale has beside what the problem has. Everything that a rating needs stands in these words.
+judge-a recomputes: it derives every sum from the idea and says whether it stands there. judge-b compares: it puts what
+the rationale has beside what the problem has. Everything that a rating needs stands in these words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nano.arithmetic import quotient, split
@@ -29,7 +30,7 @@ class Notes:
     @property
     def text(self) -> str:
         """The words in a line; a comma stands only after a fact without a mark."""
-        return ", ".join(self.words).replace(" ok, ", " ok ").replace(" no, ", " no ").replace(" ;, ", "; ")
+        return re.sub(" (ok|no|false), ", r" \1 ", ", ".join(self.words).replace(", ;, ", "; "))
 
     def sum(self, text: str, right: bool) -> None:
         self.words.append(f"{text} {'ok' if right else 'no'}")
@@ -38,6 +39,12 @@ class Notes:
     def fact(self, text: str, right: bool) -> None:
         self.words.append(f"{text} {'ok' if right else 'no'}")
         self.sound &= right
+
+    def check(self, text: str, right: bool, harmless: bool) -> None:
+        """What an idea must have; where it is false, the problem may be good all the same."""
+        self.words.append(f"{text} {'ok' if right else 'false' if harmless else 'no'}")
+        self.accurate &= right
+        self.sound &= right or harmless
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,9 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
     linked = bool(idea.name)
     drawn = derived(idea.family.key, idea.numbers, linked)
     _sums(notes, line, drawn.sums + (drawn.last if line.name else []))
+    exists = idea.family.exists(drawn.operands)
     for fact, right in drawn.checks:
-        notes.fact(fact, right)
+        notes.check(fact, right, exists and not line.name)
     if line.name:
         notes.sum(f"{line.name}={drawn.value}", line.value == drawn.value)
     expected = {slot: str(number) for slot, number in drawn.operands.items()}
@@ -131,7 +139,7 @@ def _same_place(notes: Notes, line: Line, sentence: Sentence | None, family: Fam
     if sentence is None:
         notes.fact("none", False)
     elif sentence.family is None or sentence.family is not family:
-        notes.fact(title(sentence.family.key) if sentence.family else "unread", False)
+        notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
     else:
         notes.fact(line.name or "?", sentence.name == line.name)
 
@@ -143,7 +151,7 @@ def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
 
 
 def _operands(sentence: Sentence | None, before: Before) -> dict[str, int] | None:
-    """The numbers of a sentence, with the value of the step before for a name; None where some are missing or too large."""
+    """The numbers of a sentence, the value before for a name; None where some are missing or too large."""
     if sentence is None or sentence.family is None or "" in sentence.shown.values():
         return None
     operands = {slot: int(text) if text.isdigit() else before.value for slot, text in sentence.shown.items()}
@@ -157,34 +165,44 @@ def _value(sentence: Sentence | None, before: Before) -> int | None:
 
 def _solved(notes: Notes, line: Line, sentence: Sentence | None, before: Before) -> Before:
     """A step without an idea: what its sums say, or, where there are none, what a solver finds."""
-    spoken = line.taken or sentence
-    operands = _operands(spoken, before)
-    value = _value(spoken, before)
-    if spoken is None or spoken.family is None or operands is None:
-        notes.fact("unread", False)
-    elif line.taken:
-        for text in line.sums:
-            right = _true(text)
-            notes.sum(right, right == text)
-        facts = work_out(spoken.family.key, operands)[0]
-        if value is None:
-            known = sums_of(spoken.family.key, operands)
-            notes.words += [fact for fact in facts if fact not in known]
-            notes.fact("number", False)
+    value = _value(line.taken or sentence, before)
+    if line.taken is None:
+        _worked(notes, sentence, before)
     else:
-        notes.words += work_out(spoken.family.key, operands)[0]
-        notes.fact("number", value is not None)
-    if line.taken and line.name:
-        notes.sum(f"{line.name}={value or '?'}", line.value == value)
-    notes.words.append(";")
-    if line.taken:
+        _taken(notes, line, line.taken, value, before)
+        notes.words.append(";")
         _same_place(notes, line, sentence, line.taken.family)
-        if sentence and sentence.family and sentence.family is line.taken.family:
+        if sentence and sentence.family is line.taken.family:
             for slot in sentence.order:
                 notes.fact(line.taken.shown[slot] or "?", sentence.shown[slot] == line.taken.shown[slot])
-    else:
-        notes.fact("asked", sentence is not None and sentence.family is not None)
     return Before(sentence.name if sentence else "", value or 0)
+
+
+def _worked(notes: Notes, sentence: Sentence | None, before: Before) -> None:
+    """What a solver finds."""
+    operands = _operands(sentence, before)
+    if sentence is None or sentence.family is None or operands is None:
+        notes.fact("unclear" if sentence else "none", False)
+    else:
+        facts, value = work_out(sentence.family.key, operands)
+        notes.words += facts
+        notes.fact("number", value is not None)
+
+
+def _taken(notes: Notes, line: Line, taken: Sentence, value: int | None, before: Before) -> None:
+    """The sums of an after-the-fact line, and what they leave out where there is no such number."""
+    operands = _operands(taken, before)
+    for text in line.sums:
+        right = _true(text)
+        notes.sum(right, right == text)
+    if operands is None or taken.family is None:
+        notes.fact("unclear", False)
+    elif value is None:
+        known = sums_of(taken.family.key, operands)
+        notes.words += [fact for fact in work_out(taken.family.key, operands)[0] if fact not in known]
+        notes.fact("number", False)
+    if line.name:
+        notes.sum(f"{line.name}={value or '?'}", line.value == value)
 
 
 def _true(text: str) -> str:
@@ -201,8 +219,11 @@ def _true(text: str) -> str:
 
 def _compared(notes: Notes, line: Line | None, sentence: Sentence | None, before: Before) -> Before:
     family = family_of(line, sentence)
-    if line is None or family is None or not _readable(line):
+    if line is None or not _readable(line):
         return _unread(notes, sentence, before)
+    if family is None:
+        notes.fact("unclear" if sentence else "none", False)
+        return Before()
     if line.idea:
         return _compared_idea(notes, line, line.idea, sentence, before)
     value = _value(line.taken or sentence, before)
@@ -221,18 +242,19 @@ def _compared_idea(notes: Notes, line: Line, idea: Idea, sentence: Sentence | No
         said[idea.family.slot] = idea.name
     _pairs(notes, line, said, sentence, idea.family)
     expected = drawn.sums + (drawn.last if line.name else [])
-    notes.sum("sums", list(line.sums) == expected and (not line.name or line.value == drawn.value))
+    right = all(right for _, right in drawn.checks)
+    notes.sum("sums", right and list(line.sums) == expected and (not line.name or line.value == drawn.value))
     same = idea.name == before.name and (not linked or idea.numbers[idea.family.slot] == before.value)
-    notes.fact("idea", same and all(right for _, right in drawn.checks))
+    notes.fact("idea", same and (right or (not line.name and idea.family.exists(drawn.operands))))
     return Before(line.name, line.value if line.name else drawn.value)
 
 
-def _pairs(notes: Notes, line: Line, said: dict[str, str], sentence: Sentence | None, family: Family) -> None:
+def _pairs(notes: Notes, line: Line, said: Mapping[str, str], sentence: Sentence | None, family: Family) -> None:
     """What the rationale has, and what the problem has, slot by slot."""
     if sentence is None:
         notes.fact("none", False)
     elif sentence.family is not family:
-        notes.fact(title(sentence.family.key) if sentence.family else "unread", False)
+        notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
     else:
         notes.fact(f"{line.name or '?'}/{sentence.name or '?'}", line.name == sentence.name)
         for slot in sentence.order:

@@ -1,8 +1,8 @@
 """What the judges write of a generator's text, and the true ratings of it.
 
-Both follow the text with the words of `following`; the ratings come from those words alone. They differ in strictness: an
-unused concept of three, and a level that is off by one, are acceptable to judge-a. judge-b does not tell a wrong sum that
-the problem took over from one that it did not: to it the problem suffers from both.
+Both follow the text with the words of `following`; the ratings come from those words alone. They differ in strictness:
+an unused concept of three, and a level that is off by one, are acceptable to judge-a. judge-b does not tell a wrong sum
+that the problem took over from one that it did not: to it the problem suffers from both.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ class Judgement:
 
 def judge_text(concepts: Sequence[str], level: str, completion: str, judge: str) -> Judgement | None:
     """The true judgement of any text of a generator, or None where the text is too long or too strange to follow."""
+    if len(completion) > LONGEST:
+        return None
     material = read_material(completion)
-    if len(completion) > LONGEST or not 0 < max(len(material.lines), len(material.sentences)) <= MOST_STEPS:
+    if not 0 < max(len(material.lines), len(material.sentences)) <= MOST_STEPS:
         return None
     return judge_material(concepts, level, material, judge)
 

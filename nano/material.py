@@ -32,7 +32,7 @@ class Idea:
 
 @dataclass(frozen=True)
 class Line:
-    """A step of a rationale: an idea, or the sentence after "take", or neither; sums as text; the name and its value."""
+    """A step of a rationale: an idea, the sentence after "take", or neither; sums as text; the name and its value."""
 
     parts: int
     idea: Idea | None = None
@@ -96,12 +96,8 @@ def _ideas() -> list[tuple[re.Pattern[str], Family, bool]]:
     found = []
     for family in FAMILIES:
         for form, template in enumerate(dict.fromkeys(family.ideas)):
-            pattern = re.sub(
-                r"\\{(\w+)\\}",
-                lambda slot, family=family: (r"(?:(?P<name>[A-Z])=)?" if slot[1] == family.slot else "")
-                + rf"(?P<{slot[1]}>\d+)",
-                re.escape(template),
-            )
+            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\d+)", re.escape(template))
+            pattern = pattern.replace(f"(?P<{family.slot}>", f"(?:(?P<name>[A-Z])=)?(?P<{family.slot}>")
             found.append((re.compile(pattern), family, form == 1))
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nano import spoiling, wrong
 from nano.catalogue import CONCEPTS, LEVELS
@@ -18,7 +18,7 @@ from nano.material import MARKERS
 from nano.problems import TRAINING, Design, DesignError, Draw, completion, design
 from nano.rationales import KINDS as RATIONALES
 from nano.rationales import label, rationale
-from nano.spoiling import Sentences, swapped
+from nano.spoiling import Sentences
 
 ASPECT = {
     "level": 2, "unused": 3, "unlinked": 4, "constraint": 4, "sum": 1,
@@ -152,6 +152,22 @@ def _miscalculated(parts: list[list[str]], rng: random.Random) -> bool:
     i, j = rng.choice(places)
     parts[i][j] = _RESULT.sub(lambda found: str(spoiling.another_number(int(found[0]), rng)), parts[i][j])
     return True
+
+
+def noisy(made: Design, rng: random.Random) -> str:
+    """A completion for the request of `made` whose rationale is noisy.
+
+    A sum is wrong, with or without consequence in the problem, or the rationale is that of another problem.
+    """
+    for _ in range(20):
+        if rng.random() < 0.3:
+            other = design(made.concepts, made.level, rng)
+            text: str | None = completion(other.rationale, made.problem) if other.problem != made.problem else None
+        else:
+            text = _text(made.concepts, made.level, ("sum",), RATIONALES[0], rng)
+        if text:
+            return text
+    raise DesignError(f"no noisy rationale for {', '.join(made.concepts)}")
 
 
 def _broken_markup(text: str, rng: random.Random) -> str:

@@ -58,6 +58,7 @@ class Step:
     def valued(self) -> str:
         """The phrase with the value in place of the reference."""
         return self.family.wordings[self.wording].format_map(self.drawn.operands)
+
     def explained(self, kind: str) -> list[str]:
         """The parts of its line in a rationale of the kind."""
         return parts_of(self.family, self.drawn, self.sentence, self.before, kind)
@@ -119,8 +120,8 @@ def design(
 ) -> Design:
     """A problem of the level's length that uses as many of `concepts` as it can.
 
-    `draw` draws the numbers of a step; those who plant defects have their own. Raises DesignError where nothing suits the
-    rule after many tries.
+    `draw` draws the numbers of a step; those who plant defects have their own. Raises DesignError where nothing suits
+    the rule after many tries.
     """
     concepts, size = tuple(concepts), steps_of(level)
     for _ in range(400):

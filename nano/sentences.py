@@ -69,7 +69,7 @@ def _patterns() -> list[tuple[str, re.Pattern[str], Family, int]]:
     for family in FAMILIES:
         for number, wording in enumerate(family.wordings):
             escaped = re.escape(wording).replace(r"\ ", " ")
-            pattern = re.sub(r"( ?)\\{(\w+)\\}", r"(?:\1(?P<\2>0|[1-9]\\d*|[A-Z]))?", escaped)
+            pattern = re.sub(r"( ?)\\{(\w+)\\}", r"(?:\1(?P<\2>0|[1-9]\\d*|[A-Z])|(?:\1)?)", escaped)
             found.append((wording.split(" {")[0].split("{")[0], re.compile(pattern), family, number))
     return found
 

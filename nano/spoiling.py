@@ -1,7 +1,7 @@
 """What can be wrong with the sentences of a problem, each defect by name.
 
-A defect takes sentences and gives others, or None where it has no place. Whether a problem suffers is decided by whoever
-follows it (`solving`, `following`).
+A defect takes sentences and gives others, or None where it has no place. Whether a problem suffers is decided by
+whoever follows it (`solving`, `following`).
 """
 
 from __future__ import annotations

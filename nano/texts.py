@@ -20,13 +20,18 @@ from nano.catalogue import CONCEPTS, LEVELS, least_families, seeds
 from nano.families import FAMILIES
 from nano.holdout import held_out_combination
 from nano.judging import judge_text
-from nano.planting import draft
+from nano.planting import draft, noisy
 from nano.problems import Design, DesignError, completion, design
 from nano.solving import walk
 from nano.verifying import ill_posed, text_of, verification
 
 # the generator's variants write other kinds of rationale, for comparisons
-VARIANTS = {"generator-after": "after the fact", "generator-labels": "labels only", "generator-none": "none"}
+VARIANTS = {
+    "generator-after": "after the fact",
+    "generator-labels": "labels only",
+    "generator-none": "none",
+    "generator-noisy": "noisy",
+}
 ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
 ILL_POSED = {"solver": 0.2, "verifier": 0.5}
@@ -73,17 +78,17 @@ def combination(rng: random.Random) -> tuple[str, ...]:
     """Two or three concepts as the sampler might give them, never a held-out combination."""
     while True:
         size = rng.choice((2, 3))
-        way = rng.choices((_of_one_family, _co_occurring, _at_random), (25, 50, 25))[0]
+        way = rng.choices((_of_one_family, _co_occurring, _at_random), (30, 45, 25))[0]
         concepts = way(size, rng)
         if not held_out_combination(concepts):
             return concepts
 
 
 def fitting_level(concepts: tuple[str, ...], rng: random.Random) -> str:
-    """A level whose steps can hold the concepts: the shortest in most cases, any for concepts of one family."""
+    """A level whose steps can hold the concepts: mostly the shortest, any of the three for concepts of one family."""
     least = least_families(concepts)
     if least == 1:
-        return rng.choice(LEVELS)
+        return rng.choices(LEVELS, (2, 1, 1))[0]
     return LEVELS[min(least - 1 + (rng.random() > 0.6), len(LEVELS) - 1)]
 
 
@@ -146,7 +151,8 @@ def _generator(kind: str) -> Callable[[random.Random], Example]:
     def make(rng: random.Random) -> Example:
         made = generated(rng)
         prompt = template("generate").render(concepts=made.concepts, level=made.level)
-        return Example(prompt, completion(made.explained(kind), made.problem))
+        text = noisy(made, rng) if kind == "noisy" else completion(made.explained(kind), made.problem)
+        return Example(prompt, text)
 
     return make
 

@@ -1,4 +1,4 @@
-"""Wrong designs, as a generator might make them: an idea that cannot be, a sum that is wrong and all that follows from it.
+"""Wrong designs, as a generator might make them: an idea that cannot be, a wrong sum and all that follows from it.
 
 Each function draws the numbers of a step like `Family.draw`, so that the problem and the later steps agree with the
 mistake. None means that the family has no such mistake, or that the numbers do not allow it.
@@ -7,14 +7,13 @@ mistake. None means that the family has no such mistake, or that the numbers do 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from random import Random
 
 from nano.designing import Drawn, derived
 from nano.families import Family
+from nano.problems import Draw
 from nano.spoiling import another_number
 
-Draw = Callable[[Family, Random, int], Drawn | None]
 _REMAINDER = re.compile(r" r \d+$")
 
 
@@ -27,25 +26,21 @@ def wrong_idea(family: Family, rng: Random, reference: int) -> Drawn | None:
     if drawn is None:
         return None
     numbers = _broken(family.key, dict(drawn.numbers), drawn, rng)
-    if numbers:
-        return _written(derived(family.key, numbers, drawn.linked))
-    made = wrong_sum(family, rng, reference)
+    made = _written(derived(family.key, numbers, drawn.linked)) if numbers else wrong_sum(family, rng, reference)
     return None if made is None or family.exists(made.operands) else made
 
 
 def _broken(key: str, n: dict[str, int], drawn: Drawn, rng: Random) -> dict[str, int] | None:
     linked = drawn.linked
     if key == "larger_root":
-        return {**n, "r": n["s"] - n["r"]} if linked else {"r": n["v"], "v": n["r"]}
+        return {**n, "r": (n["s"] + 1) // 2} if linked else {"r": n["v"], "v": n["v"]}
     if key in ("hypotenuse", "other_leg"):
-        slot = rng.choice("xyh")
+        slot = rng.choice("xy" if key == "hypotenuse" else "xh")
         return {**n, slot: max(1, n[slot] + rng.choice((-2, -1, 1, 2)))}
     if key == "common_difference":
         return {**n, "k": rng.randint(2, 3)}
     if key == "rectangle_side":
-        if linked:
-            return {**n, "u": rng.choice((n["u"] + 1, n["q"] // n["u"], max(2, n["u"] - 1)))}
-        return rng.choice(({"u": n["v"], "v": n["u"]}, {"u": n["u"], "v": n["u"]}))
+        return {**n, "u": n["u"] + rng.choice((-1, 1))} if linked else {"u": n["u"], "v": n["u"]}
     if key == "gcd_lcm":
         shared = rng.choice((2, 3))
         return {**n, "i": shared * rng.randint(1, 3), "j": shared * rng.randint(1, 3)}

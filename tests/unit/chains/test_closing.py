@@ -16,7 +16,7 @@ from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.core.statistics import Sample, SourceTally
 from promptcot.storage.rows import read_rows
 
-SOUND = next(row for row in read_rows(nano.seeds_path()) if row["problem"].startswith("Find the 24th triangular"))
+SOUND = next(row for row in read_rows(nano.seeds_path()) if row["problem"].startswith("Find the number of sides"))
 CONCEPTS = nano.concepts_used(found) if not isinstance(found := nano.check(SOUND["problem"]), nano.IllFormed) else ()
 
 
