@@ -18,7 +18,7 @@ from promptcot.nano.files import (
     resolve,
     seeds_path,
 )
-from promptcot.nano.operations import CONCEPTS
+from promptcot.nano.families import CONCEPTS
 from promptcot.nano.reading import mask_numbers
 
 __all__ = [
