@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from promptcot.nano.arithmetic import LIMIT
+from promptcot.nano.operations import OPERATIONS
 
 from promptcot import nano
 from promptcot.errors import InputError
@@ -24,8 +26,6 @@ from promptcot.nano import (
     files,
     mask_numbers,
 )
-from promptcot.nano.arithmetic import LIMIT
-from promptcot.nano.operations import OPERATIONS
 from tests.programs import computing_at_most
 from tests.unit.nano import mutations
 
