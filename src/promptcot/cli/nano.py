@@ -50,9 +50,9 @@ def check(run: Path, wrong: bool) -> int:
     if run.is_dir():
         _check_run(run)
     if wrong:
-        for row in runs.wrong_rows(run):
-            RESULT.append("wrong", row)
-            say(wrong_line(row))
+        rows = list(runs.wrong_rows(run))
+        RESULT.add(wrong=rows)
+        say_all(map(wrong_line, rows))
     return 0
 
 

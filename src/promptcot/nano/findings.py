@@ -119,16 +119,8 @@ def finding(row: Row) -> Finding:
     problem = row.get("problem")
     if not isinstance(problem, str):
         raise InputError(f"row {row.get('id')}: it has no text in `problem`")
-    answer = _text(row.get("answer"))
-    concepts = sampled_concepts(row)
-    return Finding(
-        check(problem),
-        concepts,
-        _text(row.get("level")),
-        _text(row.get("rationale")),
-        answer and answer.strip(),
-        problem,
-    )
+    level, rationale, answer = (_text(row.get(name)) for name in ("level", "rationale", "answer"))
+    return Finding(check(problem), sampled_concepts(row), level, rationale, answer and answer.strip(), problem)
 
 
 def sampled_concepts(row: Row) -> tuple[str, ...]:

@@ -55,11 +55,7 @@ def judges(run: Path) -> dict[str, Detection]:
         if not file.name.endswith(".dropped.jsonl"):
             detection = found[file.stem.removeprefix("judge-")] = Detection()
             for row in _rows(file):
-                ratings = row.get("ratings")
-                marked = row.get("judgement") != "perfect"
-                detection.add(
-                    finding(row).defects, marked=marked, ratings=ratings if isinstance(ratings, dict) else None
-                )
+                detection.add(finding(row).defects, marked=row["judgement"] != "perfect", ratings=row["ratings"])
     return found
 
 

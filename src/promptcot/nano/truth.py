@@ -1,6 +1,6 @@
-"""The truth report: counts of what the checker finds in many rows, and of what judges and verifiers make of it.
+"""The truth report: counts of what the checker finds in many rows, and of how well judges and verifiers find it.
 
-Keeps counts, and hashes of texts for counting distinct ones, but no rows. `findings` decides what is wrong with one row.
+Keeps counts, and hashes of texts for counting distinct ones, but no rows. `findings` decides what is wrong with a row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `promptcot nano check` prints: the shares of sound problems, stage by stage, and how well the others are found."""
+"""What `promptcot nano check` prints: the shares of sound problems by stage, and how well the others are found."""
 
 from __future__ import annotations
 
