@@ -57,9 +57,9 @@ class Finding:
     @property
     def right_answer(self) -> bool | None:
         """Whether the answer is that of the problem, which an ill-posed one has not; None for a row without answer."""
-        return (
-            None if self.answer is None else isinstance(self.outcome, Solution) and self.outcome.answer == self.answer
-        )
+        if self.answer is None:
+            return None
+        return isinstance(self.outcome, Solution) and self.outcome.answer == self.answer
 
     @cached_property
     def unused(self) -> tuple[str, ...]:
