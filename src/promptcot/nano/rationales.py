@@ -74,14 +74,14 @@ def _holds(found: re.Match[str]) -> bool:
 
 
 def _worst_kind(lines: list[str], sentences: list[Sentence | None]) -> Kind:
-    """The kind of the worst line. The value that a line gives its step is the reference of the next one."""
+    """The kind of the worst line. `before` is the value of the step before, None where there is no such number."""
     worst, before = 0, None
     for number, (text, sentence) in enumerate(zip(lines, sentences, strict=True), start=1):
         line = _read_line(text)
         if line is None or sentence is None or line.number != number:
             return "noisy"
-        of_line, before = _kind_of_line(line, sentence, before)
-        worst = max(worst, KINDS.index(of_line))
+        worst = max(worst, KINDS.index(_kind_of_line(line, sentence, before)))
+        before = _value_of(sentence, before)
     return KINDS[worst]
 
 
@@ -90,17 +90,16 @@ def _read_line(text: str) -> _Line | None:
     return found and _Line(int(found[1]), found[2], tuple(found[3].split("; ")) if found[3] else ())
 
 
-def _kind_of_line(line: _Line, sentence: Sentence, before: int | None) -> tuple[Kind, int | None]:
-    """The kind of a line, and the value that it gives its step, if it gives one."""
+def _kind_of_line(line: _Line, sentence: Sentence, before: int | None) -> Kind:
     if not line.parts:
         of_step = any(concept in CONCEPTS[sentence.family.name] for concept in re.findall(_CONCEPT, line.concepts))
-        return ("labels only" if of_step else "noisy"), None
+        return "labels only" if of_step else "noisy"
     parts, value = _without_value(line.parts, sentence)
     if sentence.role == "name" and value is None:
-        return "noisy", None
+        return "noisy"
     if parts[:1] == [f"take {sentence.phrase}"]:
-        return _after_the_fact(parts[1:], sentence, before, value), value
-    return ("design-first" if _designs(parts, sentence, before, value) else "noisy"), value
+        return _after_the_fact(parts[1:], sentence, before, value)
+    return "design-first" if _designs(parts, sentence, before, value) else "noisy"
 
 
 def _without_value(parts: tuple[str, ...], sentence: Sentence) -> tuple[list[str], int | None]:
@@ -115,8 +114,7 @@ def _after_the_fact(sums: list[str], sentence: Sentence, before: int | None, val
         return "noisy"
     if value is None or (before is None and any(one.is_name for one in sentence.operands)):
         return "after the fact"
-    numbers = {one.slot: before if one.is_name else _literal(one.text) for one in sentence.operands}
-    return "after the fact" if _value(sentence.family, numbers) == value else "noisy"
+    return "after the fact" if _value_of(sentence, before) == value else "noisy"
 
 
 def _designs(parts: list[str], sentence: Sentence, before: int | None, value: int | None) -> bool:
@@ -182,6 +180,12 @@ def _complete(numbers: dict[str, int], sums: list[str]) -> None:
         wanted = _TEMPLATE.fullmatch(template)
         assert wanted, "the sums of the value are templates"
         numbers[wanted[4]] = _OPERATIONS[wanted[2]](numbers[wanted[1]], numbers[wanted[3]])
+
+
+def _value_of(sentence: Sentence, before: int | None) -> int | None:
+    """The value of a step of the problem."""
+    operands = {one.slot: before if one.is_name else _literal(one.text) for one in sentence.operands}
+    return _value(sentence.family, operands)
 
 
 def _literal(text: str) -> int | None:
