@@ -11,7 +11,7 @@ from promptcot.cli.help import VerbGroup
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.result import RESULT
-from promptcot.cli.report.truth import ceiling_line, judge_lines, truth_lines, verifier_lines, wrong_line
+from promptcot.cli.report.truth import HOW_MARKED, ceiling_line, judge_lines, truth_lines, verifier_lines, wrong_line
 from promptcot.errors import InputError
 from promptcot.nano import runs
 
@@ -63,6 +63,8 @@ def _check_run(run: Path) -> None:
     RESULT.add(verifiers={name: one.as_json() for name, one in verifiers.items()})
     if ceiling.whole:
         say(ceiling_line(ceiling))
+    if judges or verifiers:
+        say(HOW_MARKED)
     for name, one in judges.items():
         say_all(judge_lines(name, one))
     for name, one in verifiers.items():

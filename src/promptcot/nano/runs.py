@@ -85,11 +85,11 @@ def _ill_posed(row: Row) -> tuple[str, ...]:
 def wrong_rows(run: Path) -> Iterator[Row]:
     """Each row of a run, or of a file, with which something is wrong: its `id`, `where` it stands, and `wrong`."""
     if not run.is_dir():
-        yield from _wrong(run, {}, {})
+        yield from _wrong(run, {}, {}, run.name)
         return
     where = {str(row["id"]): place for place, row in _places(run)}
     labels = {str(row["id"]): row.get("answer") for row in _rows(run / "label.jsonl")}
-    yield from _wrong(run / "generate.jsonl", where, labels)
+    yield from _wrong(run / "generate.jsonl", where, labels, "generated")
 
 
 def _places(run: Path) -> Iterator[tuple[str, Row]]:
@@ -103,12 +103,12 @@ def _places(run: Path) -> Iterator[tuple[str, Row]]:
         yield "in the set", row
 
 
-def _wrong(file: Path, where: dict[str, str], labels: dict[str, object]) -> Iterator[Row]:
+def _wrong(file: Path, where: dict[str, str], labels: dict[str, object], elsewhere: str) -> Iterator[Row]:
     for row in _rows(file):
         identity = str(row.get("id"))
         found = finding({"answer": labels.get(identity), **row})
         if said := list(found.wrong()):
-            yield {"id": identity, "where": where.get(identity, "generated" if where else file.name), "wrong": said}
+            yield {"id": identity, "where": where.get(identity, elsewhere), "wrong": said}
 
 
 def _rows(file: Path) -> Iterator[Row]:

@@ -17,6 +17,9 @@ from promptcot.nano.reading import mask_numbers
 from promptcot.records import Row
 from promptcot.storage.rows import hash_id
 
+AGREED = 0.6
+"""The least share of a solver's answers that makes a label trustworthy."""
+
 
 @dataclass
 class Truth:
@@ -27,6 +30,7 @@ class Truth:
         concepts, concepts_used: sampled concepts; an ill-posed problem uses none.
         wholly_right: problems that are well-posed, of their level, and use all sampled concepts.
         answers, right_answers: rows with an answer; that of an ill-posed problem is wrong.
+        agreed, right_agreed: the same of rows with an `agreement` of at least `AGREED`.
     """
 
     problems: int = 0
@@ -39,6 +43,8 @@ class Truth:
     wholly_right: int = 0
     answers: int = 0
     right_answers: int = 0
+    agreed: int = 0
+    right_agreed: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     texts: set[int] = field(default_factory=set)
@@ -55,6 +61,9 @@ class Truth:
         self.wholly_right += found.wholly_right
         self.answers += found.right_answer is not None
         self.right_answers += bool(found.right_answer)
+        if found.right_answer is not None and (row.get("agreement") or 0) >= AGREED:
+            self.agreed += 1
+            self.right_agreed += found.right_answer
         if found.kind is not None:
             self.kinds[found.kind] += 1
         self._add_solution(found)

@@ -9,16 +9,18 @@ from promptcot.cli.report.tables import table
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.core.units import counted
 from promptcot.nano.rationales import KINDS
-from promptcot.nano.truth import Detection, Share, Truth
+from promptcot.nano.truth import AGREED, Detection, Share, Truth
 from promptcot.records import Row
 
+HOW_MARKED = "a judge marks a problem by any verdict but perfect, a verifier by any but valid"
 _INTERVAL = "  95 % interval"
 _SHARES: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
     "well-posed": lambda found: (found.well_posed, found.problems),
-    "level as asked, of the well-posed": lambda found: (found.right_level, found.levels),
-    "all concepts used, of the well-posed": lambda found: (found.all_concepts_used, found.well_posed),
+    "level, of the well-posed": lambda found: (found.right_level, found.levels),
+    "concepts, of the well-posed": lambda found: (found.all_concepts_used, found.well_posed),
     "wholly right": lambda found: (found.wholly_right, found.problems),
     "label right": lambda found: (found.right_answers, found.answers),
+    f"  agreement {AGREED} or more": lambda found: (found.right_agreed, found.agreed),
 }
 _DISTINCT: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
     "distinct texts": lambda found: (len(found.texts), found.problems),
@@ -33,13 +35,17 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
     for name, share in _SHARES.items():
         parts = [Share(*share(one)) for one in found]
         if any(part.whole for part in parts):
-            rows += [(name, *map(_percent, parts)), (_INTERVAL, *map(_bounds, parts))]
+            rows += [(name, *map(_percent, parts)), (_INTERVAL, *map(_narrow_bounds, parts))]
+    kept = [Share(one.well_posed, found[0].well_posed) for one in found[1:]]
+    if kept:
+        rows.append(("well-posed ones kept", "", *map(_percent, kept)))
     for kind in KINDS:
         if any(one.kinds[kind] for one in found):
             rows.append((f"rationale {kind}", *(_percent(Share(one.kinds[kind], one.kinds.total())) for one in found)))
     rows += [(name, *(_percent(Share(*share(one))) for one in found)) for name, share in _DISTINCT.items()]
     reasons = sorted({reason for one in found for reason in one.reasons}, key=lambda reason: -found[0].reasons[reason])
-    rows += [(f"ill-posed: {reason}", *(f"{one.reasons[reason]:,}" for one in found)) for reason in reasons]
+    rows += [("ill-posed", *(f"{one.reasons.total():,}" for one in found))] * bool(reasons)
+    rows += [(f"  {reason}", *(f"{one.reasons[reason]:,}" for one in found)) for reason in reasons]
     yield from table(rows)
 
 
@@ -52,7 +58,7 @@ def ceiling_line(ceiling: Share) -> str:
 
 def judge_lines(name: str, found: Detection) -> Iterator[str]:
     """What a judge finds, as a summary and a table by defect."""
-    yield f"judge {name}, which marks a problem by any verdict but perfect: {_summary(found)}"
+    yield f"judge {name}: {_summary(found)}"
     rows = [("defect", "n", "recall", "95 % interval", "by its rating")]
     for defect, share in _by_frequency(found.by_defect):
         rating = found.by_rating.get(defect, Share())
@@ -70,7 +76,7 @@ def judge_lines(name: str, found: Detection) -> Iterator[str]:
 
 def verifier_lines(name: str, found: Detection) -> Iterator[str]:
     """What a verifier finds, as a summary and a table by reason."""
-    yield f"verifier {name}, which marks a problem by any verdict but valid: {_summary(found)}"
+    yield f"verifier {name}: {_summary(found)}"
     rows = [(defect, f"{one.whole:,}", _percent(one), _bounds(one)) for defect, one in _by_frequency(found.by_defect)]
     if rows:
         yield from table([("defect", "n", "recall", "95 % interval"), *rows], indent=2)
@@ -92,6 +98,12 @@ def _by_frequency(shares: Mapping[str, Share]) -> list[tuple[str, Share]]:
 
 def _percent(share: Share) -> str:
     return percent(share.part / share.whole if share.whole else None)
+
+
+def _narrow_bounds(share: Share) -> str:
+    """An interval in whole percent, so that all stages have room side by side."""
+    interval = wilson_interval(share.part, share.whole)
+    return "n/a" if interval is None else f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}"
 
 
 def _bounds(share: Share) -> str:
