@@ -128,7 +128,10 @@ def _designs(parts: list[str], sentence: Sentence, before: int | None, value: in
     if value is None:
         _complete(numbers, of_value)
     operands = {one.slot: numbers.get(one.slot) for one in sentence.operands}
-    given = all(one.is_name or operands[one.slot] == _literal(one.text) for one in sentence.operands)
+    given = all(
+        one.slot == sentence.family.reference if one.is_name else operands[one.slot] == _literal(one.text)
+        for one in sentence.operands
+    )
     designed = numbers.get("v")
     return given and designed == _value(sentence.family, operands) and value in (None, designed)
 

@@ -61,6 +61,8 @@ def test_the_lines_are_those_of_the_problem(rationale: str | None, wanted: str) 
         PROBLEM.replace("19", "21"),
         PROBLEM.replace("between A", "between 7"),
         PROBLEM.replace("between A", "between M"),
+        PROBLEM.replace("19", "A"),
+        PROBLEM.replace("28", "A"),
         PROBLEM.replace("Let A", "Let M"),
         PROBLEM.partition(". ")[2],
         PROBLEM.replace("halfway", "somewhere"),
