@@ -10,7 +10,6 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -18,32 +17,31 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writer is no
 
 from _options import Options
 
-from nano.problems import Design, DesignError, Rule, design
+from nano.problems import Design, DesignError, design
 from promptcot.nano import CONCEPTS, Solution, check
+from promptcot.nano.rationales import kind
 
 LEVELS = ("AMC12", "AIME", "HMMT-Feb")
-ANYTHING = Rule(chain=lambda keys: True, design=lambda made: True)
 SHOWN = 5
 
 
 def designs(seed: int) -> Iterator[Design]:
-    """Problems of all levels for any concepts, without end; combinations that give too large values are passed over."""
+    """Problems of all levels for any concepts, without end; combinations that do not fit a level are passed over."""
     rng = random.Random(seed)
     concepts = sorted({concept for group in CONCEPTS.values() for concept in group})
     while True:
         try:
-            yield design(rng.sample(concepts, rng.randint(1, 3)), rng.choice(LEVELS), rng, ANYTHING)
+            yield design(rng.sample(concepts, rng.randint(1, 3)), rng.choice(LEVELS), rng)
         except DesignError:
             continue
 
 
 def agree(made: Design, outcome: object) -> bool:
-    """Whether the checker found the writer's answer, operations and level."""
+    """Whether the checker found the writer's answer and level, and a rationale that designs first."""
     return (
         isinstance(outcome, Solution)
-        and outcome.answer == str(Fraction(made.answer))
-        and tuple(step.operation for step in outcome.steps) == made.keys
-        and outcome.level == made.level
+        and (outcome.answer, outcome.level) == (str(made.answer), made.level)
+        and kind(made.rationale, made.problem) == "design-first"
     )
 
 
@@ -61,7 +59,7 @@ def main() -> int:
         done = time.perf_counter()
         writing, checking = writing + written - last, checking + done - written
         if not agree(made, outcome):
-            differing.append(f"{text}\n  writer: {made.answer} by {made.keys}, {made.level}\n  checker: {outcome}")
+            differing.append(f"{text}\n  writer: {made.answer}, {made.level}, {made.rationale}\n  checker: {outcome}")
         last = time.perf_counter()
     count = options.problems
     print(f"agreement: {count - len(differing):,} of {count:,} problems ({1 - len(differing) / count:.3%})")

@@ -85,7 +85,7 @@ def report(run: Run, texts: int) -> bool:
         good &= met
         print(f"{name:<34} {percent(part, whole):>5} of {whole:>5,}  target {target:.0%}  {'PASS' if met else 'MISS'}")
     print("\n".join(seen_in_training(run, texts)))
-    for line in [*truth_lines("generated", generated), *truth_lines("accepted", accepted)]:
+    for line in truth_lines({"generated": generated, "accepted": accepted}):
         print(line)
     return good
 

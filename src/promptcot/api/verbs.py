@@ -52,7 +52,7 @@ from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge
 from promptcot.stages.label import Settings, label_file
 from promptcot.stages.protocol import Stage
-from promptcot.stages.sample import concepts_file, read_table
+from promptcot.stages.sample import concepts_file, read_levels, read_table
 from promptcot.stages.solve import Solve, problem_samples
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
@@ -213,8 +213,8 @@ def sample(
     """Draw `n` combinations of related concepts, as rows for `generate`; fewer if no new ones are left.
 
     `concepts` are rows with a list `concepts`, `nano` or `contest`; `vectors` is a file written by `encode`. `settings`
-    are the keys of a recipe's `[sample]`: size, temperature, counts, levels, prompt_like. `columns` may name the column
-    of the concepts: `{"concepts": "topics"}`.
+    are the keys of a recipe's `[sample]`: size, temperature, counts, levels, fit_levels, prompt_like. `columns` may
+    name the column of the concepts: `{"concepts": "topics"}`.
     """
     whole_number("n", n, 1)
     with workplace(None) as folder:
@@ -223,7 +223,9 @@ def sample(
         recipe = checked(Sample, {**sampling_of(domain, source), **settings})
         path = None if vectors is None else Path(vectors)
         with Output(folder / "sample.jsonl", "sample") as output:
-            rows = drawn_rows(read_table(source, columns_of(columns)), recipe, seed, path, domain, lambda _: None)
+            table = read_table(source, columns_of(columns))
+            fitting = read_levels(source, table, recipe, columns_of(columns))
+            rows = drawn_rows(table, recipe, seed, path, domain, lambda _: None, fitting)
             for index, row in enumerate(islice(rows, n)):
                 output.add(index, row, row)
             output.commit()

@@ -11,10 +11,9 @@ from promptcot.cli.help import VerbGroup
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.result import RESULT
-from promptcot.cli.report.truth import truth_lines
-from promptcot.nano.truth import Truth
-from promptcot.pipeline.set_file import SET
-from promptcot.storage.rows import read_rows
+from promptcot.cli.report.truth import HOW_MARKED, ceiling_line, judge_lines, truth_lines, verifier_lines, wrong_line
+from promptcot.errors import InputError
+from promptcot.nano import runs
 
 
 @click.group("nano", cls=VerbGroup, example="promptcot nano check out/nano")
@@ -34,19 +33,39 @@ def path(role: str) -> int:
 
 @command.command("check", example="promptcot nano check out/nano")
 @click.argument("run", type=SOURCE_EITHER)
-def check(run: Path) -> int:
-    """Solve the problems of RUN exactly, and report how many are well-posed and how many labels are right.
+@click.option("--wrong", is_flag=True, help="Also name each row with which something is wrong, and say what.")
+def check(run: Path, wrong: bool) -> int:
+    """Solve the problems of RUN exactly, and report how many are sound, and who finds the others.
 
-    RUN is a run directory or a file of rows with a `problem`. For a run directory, the accepted problems and those of
-    the set are compared with everything that was generated.
+    RUN is a run directory or a file of rows with a `problem`. For a run directory the table shows, side by side, what
+    was generated, accepted by the judges, verified and labelled: which problems are well-posed, of the level and with
+    the concepts that were asked for (wholly right: all three), whether their labels are right, and of which kind their
+    rationales are. Below stand the precision and the recall of each judge and verifier.
     """
-    files = {"generated": run / "generate.jsonl", "accepted": run / "filter.jsonl"} if run.is_dir() else {"rows": run}
-    if (run / SET).exists():
-        files["in the set"] = run / SET
-    for name, file in files.items():
-        truth = Truth()
-        for row in read_rows(file, may_be_empty=True):
-            truth.add(row)
-        RESULT.add(truth={name: truth.as_json()})
-        say_all(truth_lines(name, truth))
+    found = runs.truths(run) if run.is_dir() else {"rows": runs.truth_of(run)}
+    if not found:
+        raise InputError(f"{run} holds no problems: it has none of {', '.join(runs.STAGES.values())} (.jsonl)")
+    RESULT.add(truth={name: one.as_json() for name, one in found.items()})
+    say_all(truth_lines(found))
+    if run.is_dir():
+        _check_run(run)
+    if wrong:
+        rows = list(runs.wrong_rows(run))
+        RESULT.add(wrong=rows)
+        say_all(map(wrong_line, rows))
     return 0
+
+
+def _check_run(run: Path) -> None:
+    """Report what could be had, and how well judges and verifiers found what is wrong."""
+    ceiling, judges, verifiers = runs.ceiling(run), runs.judges(run), runs.verifiers(run)
+    RESULT.add(ceiling=ceiling.as_json(), judges={name: one.as_json() for name, one in judges.items()})
+    RESULT.add(verifiers={name: one.as_json() for name, one in verifiers.items()})
+    if ceiling.whole:
+        say(ceiling_line(ceiling))
+    if judges or verifiers:
+        say(HOW_MARKED)
+    for name, one in judges.items():
+        say_all(judge_lines(name, one))
+    for name, one in verifiers.items():
+        say_all(verifier_lines(name, one))

@@ -32,7 +32,7 @@ from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Sample
 from promptcot.records import Failed, Row
 from promptcot.stages.defaults import domain_of_concepts, sampling_of
-from promptcot.stages.sample import read_table
+from promptcot.stages.sample import read_levels, read_table
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 
@@ -40,7 +40,9 @@ from promptcot.storage.outputs import Output
 @verb(
     "sample",
     example="promptcot sample --data-path nano --output-path combinations.jsonl --data-size 100",
-    groups={"What to sample": ("data_size", "embed_path", "size", "counts", "levels", "temperature", "seed")},
+    groups={
+        "What to sample": ("data_size", "embed_path", "size", "counts", "levels", "fit_levels", "temperature", "seed")
+    },
 )
 @data_path("Concepts file: rows with a list `concepts`; `nano` stands for the catalogue that ships with the package.")
 @output_path("Output: rows with `id`, `foundational_concepts`, `level` and `prompt`, for `generate`.")
@@ -77,6 +79,11 @@ from promptcot.storage.outputs import Output
     shell_complete=completing(known.levels),
     help="Levels to draw from, separated by commas.  [default: the domain's]",
 )
+@click.option(
+    "--fit-levels",
+    is_flag=True,
+    help="Draw levels that fit the concepts, by the `level` of the rows that hold them.  [default: uniform levels]",
+)
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed.")
 @click.option(
     "--prompts",
@@ -90,7 +97,8 @@ def command(shard: Shard | None, **options: Any) -> int:
     """Sample combinations of concepts that belong together, and write a prompt for each.
 
     The first concept is sampled by its frequency, each further one by how often it occurs together with those already
-    chosen and by the similarity of their embeddings. No combination occurs twice.
+    chosen and by the similarity of their embeddings. No combination occurs twice. Levels are drawn uniformly, or with
+    --fit-levels by how often the same concepts occur at each level.
     """
     columns, options = take_columns(options, say)
     concepts = str(options["data_path"])
@@ -102,14 +110,16 @@ def command(shard: Shard | None, **options: Any) -> int:
     ends: list[Exhausted] = []
     unfit: list[tuple[Row, str]] = []
     table = read_table(concepts, columns, lambda row, why: unfit.append((row, why)))
-    rows = drawn_rows(table, settings, options["seed"], options["embed_path"], domain, ends.append)
+    fitting = read_levels(concepts, table, settings, columns)
+    rows = drawn_rows(table, settings, options["seed"], options["embed_path"], domain, ends.append, fitting)
     with Output(output_path, "sample", placed=shard is not None) as output:
         with Progress({"sample": output.counts}, total=size // (shard.count if shard else 1)):
             for item in part.items(islice(rows, size)):
                 output.add(item.index, item.row, item.row)
         for row, why in unfit if shard is None or shard.index == 1 else ():  # each shard reads all concepts
             output.add(AFTER_ALL, row, Failed("unfit", why))
-        output.commit({**manifest(options, domain.hashes, {}), **part.told()})
+        told = {name: value for name, value in options.items() if name != "fit_levels" or value}
+        output.commit({**manifest(told, domain.hashes, {}), **part.told()})
         for end in ends:
             say(f"sample: {end}")
         return print_summary(output_path, [output.counts])
@@ -117,7 +127,7 @@ def command(shard: Shard | None, **options: Any) -> int:
 
 def _settings(options: dict[str, Any], defaults: Mapping[str, Any]) -> Sample:
     settings = dict(defaults)
-    settings |= {name: options[name] for name in ("temperature", "counts")}
+    settings |= {name: options[name] for name in ("temperature", "counts", "fit_levels")}
     settings["prompt_like"] = str(options["prompt_like"]) if options["prompt_like"] else None
     if options["size"]:
         settings["size"] = list(options["size"])

@@ -6,6 +6,7 @@ this package is cheap: apart from `promptcot.errors` it needs the standard libra
 """
 
 from promptcot.nano.checker import REASONS, IllFormed, Operand, Reason, Solution, Step, check, concepts_used
+from promptcot.nano.families import CONCEPTS
 from promptcot.nano.files import (
     NAME,
     ROLES,
@@ -18,7 +19,6 @@ from promptcot.nano.files import (
     resolve,
     seeds_path,
 )
-from promptcot.nano.operations import CONCEPTS
 from promptcot.nano.reading import mask_numbers
 
 __all__ = [

@@ -1,18 +1,16 @@
 """Solves a problem of the nano world exactly, or says why it is ill-formed.
 
-It judges the chain of sentences: names, setups, claims, domains, sizes and the question. `reading` parses sentences,
-`operations` defines the operations. It was written from `nano/LANGUAGE.md` alone, independently of the code that writes
-problems, so that each can reveal the other's mistakes. It is fast and raises no error for any text.
+It judges the chain of sentences: names, references, the question, and whether the number of each step exists. `reading`
+parses sentences, `families` defines what they ask for. It was written from `nano/LANGUAGE.md` alone, independently of
+the code that writes problems, so that each can reveal the other's mistakes. It is fast and raises no error for any
+text.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final, Literal, get_args
 
 from promptcot.nano import reading
-from promptcot.nano.arithmetic import LIMIT
-from promptcot.nano.operations import CONCEPTS, Operation
+from promptcot.nano.families import CONCEPTS, LIMIT
 
 Reason = Literal[
     "no question",
@@ -25,33 +23,22 @@ Reason = Literal[
     "used again",
     "wrong name",
     "misplaced reference",
-    "missing setup",
-    "superfluous setup",
-    "setup given twice",
-    "false claim",
-    "misplaced claim",
-    "domain",
-    "not an integer",
+    "no such number",
     "too large",
     "too many steps",
 ]
 """The reasons for an ill-formed problem; the first mistake in reading order counts."""
 
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+LEVELS: Final = ("AMC12", "AIME", "HMMT-Feb")
+"""The level of problems with one, two and three steps."""
 
-_LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 _NAMES_OF_STEP = ("AMR", "BNS")
-_CLAIMS: Mapping[str, Callable[[int], bool]] = {
-    "even": lambda n: n % 2 == 0,
-    "odd": lambda n: n % 2 == 1,
-    "two-digit": lambda n: 10 <= n <= 99,
-    "three-digit": lambda n: 100 <= n <= 999,
-}
 
 
 @dataclass(frozen=True)
 class Operand:
-    """The value in one slot of a step, and the text it was read from ("360", "A" or "A + 3", without claims)."""
+    """The value in one slot of a step, and the text it was read from ("360" or "A")."""
 
     slot: str
     text: str
@@ -60,16 +47,16 @@ class Operand:
 
 @dataclass(frozen=True)
 class Step:
-    """One operation of a chain: its name in `CONCEPTS`, its operands in the order of the text, its exact value."""
+    """One step of a chain: its family in `CONCEPTS`, its operands in the order of the text, its exact value."""
 
-    operation: str
+    family: str
     operands: tuple[Operand, ...]
-    value: int | Fraction
+    value: int
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A well-formed problem: its answer, an integer or reduced fraction such as "45/2", and its one to three steps."""
+    """A well-formed problem: its answer, a positive integer, and its one to three steps."""
 
     answer: str
     steps: tuple[Step, ...]
@@ -77,7 +64,7 @@ class Solution:
     @property
     def level(self) -> str:
         """The level for the number of steps."""
-        return _LEVELS[len(self.steps) - 1]
+        return LEVELS[len(self.steps) - 1]
 
 
 @dataclass(frozen=True)
@@ -97,8 +84,8 @@ def check(problem: str) -> Solution | IllFormed:
 
 
 def concepts_used(solution: Solution) -> tuple[str, ...]:
-    """The concepts of the operations in a solution, in the order of its steps, each once."""
-    return tuple(dict.fromkeys(concept for step in solution.steps for concept in CONCEPTS[step.operation]))
+    """The concepts of the families in a solution, in the order of its steps, each once."""
+    return tuple(dict.fromkeys(concept for step in solution.steps for concept in CONCEPTS[step.family]))
 
 
 class _Fault(Exception):
@@ -127,91 +114,60 @@ def _solve(problem: str) -> Solution:
 
 
 class _Chain:
-    """The steps read so far, the names that stand for their values, and the setup that waits for its phrase."""
+    """The steps read so far, and the names that stand for their values."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self._names: list[str] = []
-        self._setup: reading.Sentence | None = None
-        self._set_up: set[str] = set()
 
     def add(self, sentence: reading.Sentence) -> None:
         """Add the next sentence, or raise its fault."""
-        if sentence.role == "setup":
-            return self._add_setup(sentence)
-        if sentence.name in self._names:
-            raise _Fault("defined twice", sentence.name)
-        self.steps.append(self._step(sentence))
         if sentence.role == "name":
-            self._name_last_step(sentence.name)
+            self._add_name(sentence.name)
+        self.steps.append(self._step(sentence))
 
-    def _add_setup(self, sentence: reading.Sentence) -> None:
-        """One setup per operation and problem: a second P(x) or bag would make the reference ambiguous."""
-        operation = sentence.operation.name
-        if operation in self._set_up:
-            raise _Fault("setup given twice", operation)
-        if self._setup:
-            raise _Fault("superfluous setup", self._setup.operation.name)
-        self._setup = sentence
-        self._set_up.add(operation)
-
-    def _step(self, sentence: reading.Sentence) -> Step:
-        operation = sentence.operation
-        written = self._take_setup(operation) + sentence.operands
-        operands = tuple(Operand(operand.slot.name, operand.text, self._value(operand)) for operand in written)
-        if self.steps and not any(operand.name for operand in written):
-            raise _Fault("unused name", self._names[-1])
-        values = {operand.slot: operand.value for operand in operands}
-        if not operation.domain(**values):
-            raise _Fault("domain", ", ".join([operation.name, *(f"{slot} = {n}" for slot, n in values.items())]))
-        value = operation.value(**values)
-        if value > LIMIT:
-            raise _Fault("too large", f"the value of {operation.name}")
-        return Step(operation.name, operands, value.numerator if value.denominator == 1 else value)
-
-    def _take_setup(self, operation: Operation) -> tuple[reading.Written, ...]:
-        setup, self._setup = self._setup, None
-        if setup and setup.operation is not operation:
-            raise _Fault("superfluous setup", setup.operation.name)
-        if operation.setup and not setup:
-            raise _Fault("missing setup", operation.name)
-        return setup.operands if setup else ()
-
-    def _value(self, operand: reading.Written) -> int:
-        """The value of an operand; digits are only turned into a number once they are known to be few."""
-        if operand.number and len(operand.number) > len(str(LIMIT)):
-            raise _Fault("too large", operand.number)
-        number = int(operand.number or 0)
-        if operand.claim:
-            _check_claim(operand, operand.claim, number)
-        value = number + (self._referred(operand.slot, operand.name) if operand.name else 0)
-        if value > LIMIT:
-            raise _Fault("too large", operand.text)
-        return value
-
-    def _referred(self, slot: reading.Slot, name: str) -> int:
-        """The value of a name: always that of the previous step, and only the next step may use it."""
-        if name not in self._names:
-            raise _Fault("undefined name", name)
-        if not slot.may_refer:
-            raise _Fault("misplaced reference", f"{name} as {slot.name}")
-        if name != self._names[-1]:
-            raise _Fault("used again", name)
-        return int(self.steps[-1].value)
-
-    def _name_last_step(self, name: str) -> None:
-        index = len(self.steps) - 1
+    def _add_name(self, name: str) -> None:
+        """The names hold that of the step itself from here on; `_referred` looks only at those before it."""
+        index = len(self.steps)
+        if name in self._names:
+            raise _Fault("defined twice", name)
         if index == len(_NAMES_OF_STEP):
             raise _Fault("too many steps", name)
         if name not in _NAMES_OF_STEP[index]:
             raise _Fault("wrong name", name)
-        if isinstance(self.steps[index].value, Fraction):
-            raise _Fault("not an integer", f"{name} = {self.steps[index].value}")
         self._names.append(name)
 
+    def _step(self, sentence: reading.Sentence) -> Step:
+        family = sentence.family
+        operands = tuple(Operand(one.slot, one.text, self._value(sentence, one)) for one in sentence.operands)
+        if self.steps and not any(operand.is_name for operand in sentence.operands):
+            raise _Fault("unused name", self._names[len(self.steps) - 1])
+        values = {operand.slot: operand.value for operand in operands}
+        value = family.value(**values)
+        if value is None:
+            raise _Fault("no such number", ", ".join([family.name, *(f"{slot} = {n}" for slot, n in values.items())]))
+        if value > LIMIT:
+            raise _Fault("too large", f"the value of {family.name}")
+        return Step(family.name, operands, value)
 
-def _check_claim(operand: reading.Written, claim: str, number: int) -> None:
-    if operand.name or not operand.slot.may_claim:
-        raise _Fault("misplaced claim", f"the {claim} number {operand.text}")
-    if not _CLAIMS[claim](number):
-        raise _Fault("false claim", f"the {claim} number {operand.text}")
+    def _value(self, sentence: reading.Sentence, operand: reading.Written) -> int:
+        """The value of an operand; digits are only turned into a number once they are known to be few."""
+        if operand.is_name:
+            return self._referred(sentence, operand)
+        if len(operand.text) > len(str(LIMIT)) or int(operand.text) > LIMIT:
+            raise _Fault("too large", operand.text)
+        value = int(operand.text)
+        if value == 0:
+            raise _Fault("no such number", f"{operand.slot} = 0")
+        return value
+
+    def _referred(self, sentence: reading.Sentence, operand: reading.Written) -> int:
+        """The value of a name: always that of the previous step, and only the next step may use it."""
+        name, before = operand.text, self._names[: len(self.steps)]
+        if name not in before:
+            raise _Fault("undefined name", name)
+        if operand.slot != sentence.family.reference:
+            raise _Fault("misplaced reference", f"{name} as {operand.slot}")
+        if name != before[-1]:
+            raise _Fault("used again", name)
+        return self.steps[-1].value

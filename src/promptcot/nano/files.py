@@ -6,7 +6,7 @@ from promptcot.errors import InputError
 
 NAME = "nano"
 """The name of the world: of its models, domain, concepts, seed problems and benchmark."""
-ROLES = ("annotator", "base", "generator", "judge-a", "judge-b", "solver")
+ROLES = ("annotator", "base", "generator", "judge-a", "judge-b", "solver", "verifier")
 """The roles that an embedded model plays."""
 
 _PACKAGE = Path(__file__).parent

@@ -1,7 +1,7 @@
-"""Parses single sentences of the nano language, strictly: one anchored pattern for each wording of each operation.
+"""Parses single sentences of the nano language, strictly: one anchored pattern for each wording of each family.
 
-It extracts the content of a sentence; `checker` judges names, domains and claims. All patterns are linear in the length
-of the text, because what may follow a part never starts like the part itself.
+It extracts the content of a sentence; `checker` judges names and numbers. All patterns are linear in the length of the
+text, because what may follow an operand never starts like the operand itself.
 """
 
 import re
@@ -9,100 +9,59 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Literal
 
-from promptcot.nano.operations import OPERATIONS, Operation
+from promptcot.nano.families import FAMILIES, Family
 
-_NUMBER = "(?:0|[1-9][0-9]*)"
-_CLAIM = r"(?:the (?P<claim>even|odd|two-digit|three-digit) number )?"
-_OPERAND = re.compile(rf"{_CLAIM}\(?(?P<text>(?P<name>[A-Z])?(?: \+ )?(?P<number>{_NUMBER})?)\)?")
+NUMBER = "(?:0|[1-9][0-9]*)"
+"""The pattern of a literal: digits without sign and without leading zero."""
+
+_OPERAND = f"([A-Z]|{NUMBER})"
 _NAMINGS = tuple(
     re.compile(rf"{frame} (.+)\.")
     for frame in ("Let ([A-Z]) be", "Suppose that ([A-Z]) is", "Denote by ([A-Z])", "Let ([A-Z]) denote")
 )
 _QUESTIONS = tuple(re.compile(frame) for frame in (r"(?:Find|Compute|Determine|Calculate) (.+)\.", r"What is (.+)\?"))
-_CLAIMABLE_SLOTS = ("n", "a", "b")
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One place for an operand in one wording, with what the language allows there."""
-
-    name: str
-    may_claim: bool
-    may_refer: bool
 
 
 @dataclass(frozen=True)
 class Written:
-    """An operand as written: a `number`, the `name` of a value, or both ("A + 3"), and its claimed property.
+    """An operand as written in its slot: digits of any length, or the name of a value."""
 
-    `text` is the operand without claim and brackets; `number` is its digits, of any length.
-    """
-
-    slot: Slot
+    slot: str
     text: str
-    name: str | None
-    number: str | None
-    claim: str | None
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is the name of a value."""
+        return self.text.isalpha()
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence that sets up an operation, names its value (by `name`), or asks for it."""
+    """A sentence that names the value of a step (by `name`), or asks for it; `phrase` is what it says of the step."""
 
-    role: Literal["setup", "name", "ask"]
-    operation: Operation
+    role: Literal["name", "ask"]
+    family: Family
     operands: tuple[Written, ...]
+    phrase: str
     name: str = ""
 
 
 class _Wording:
-    """One wording of the table, such as "the value of {a}^{k} modulo {m}", as a pattern."""
+    """One wording of the table, such as "the geometric mean of {a} and {b}", as a pattern."""
 
-    def __init__(self, operation: Operation, template: str) -> None:
-        self.operation = operation
-        self._slots: list[Slot] = []
+    def __init__(self, family: Family, template: str) -> None:
+        self.family = family
         parts = list(Formatter().parse(template))
-        following = [before for before, *_ in parts[1:]] + [""]
-        pattern = ""
-        for (before, slot, _, _), after in zip(parts, following, strict=True):
-            pattern += re.escape(before)
-            if slot is not None:
-                pattern += f"({_operand_pattern(before, after)})"
-                self._slots.append(_slot(operation, slot, before, after))
-        self._pattern = re.compile(pattern)
+        self._slots = tuple(slot for _, slot, _, _ in parts if slot is not None)
+        self._pattern = re.compile("".join(re.escape(text) + (_OPERAND if slot else "") for text, slot, _, _ in parts))
 
-    def read(self, text: str) -> tuple[Written, ...] | None:
-        """The operands of `text`, if it is this wording."""
-        found = self._pattern.fullmatch(text)
-        return tuple(map(_written, self._slots, found.groups())) if found else None
+    def read(self, phrase: str) -> tuple[Written, ...] | None:
+        """The operands of `phrase` in the order of the text, if it is this wording."""
+        found = self._pattern.fullmatch(phrase)
+        return tuple(map(Written, self._slots, found.groups())) if found else None
 
 
-def _operand_pattern(before: str, after: str) -> str:
-    """Where a symbol binds more tightly than a plus, as in 3^{k}, {n}! and {b}x, "A + 3" stands in brackets."""
-    total = rf"[A-Z] \+ {_NUMBER}"
-    if before.endswith("^") or after.startswith(("!", "x")):
-        total = rf"\({total}\)"
-    return f"{_CLAIM.replace('?P<claim>', '?:')}(?:{_NUMBER}|{total}|[A-Z])"
-
-
-def _slot(operation: Operation, name: str, before: str, after: str) -> Slot:
-    """What may stand in a slot follows from its neighbours: a claim needs room, and "th" needs a number before it."""
-    touched = before[-1:] not in ("", " ") or after[:1] not in ("", " ", ",", ".")
-    return Slot(
-        name=name,
-        may_claim=name in _CLAIMABLE_SLOTS and not touched,
-        may_refer=name == operation.reference and not after.startswith("th"),
-    )
-
-
-def _written(slot: Slot, text: str) -> Written:
-    found = _OPERAND.fullmatch(text)
-    assert found, "the pattern of a slot is narrower than that of an operand"
-    return Written(slot, found["text"], found["name"], found["number"], found["claim"])
-
-
-_PHRASES = tuple(_Wording(operation, wording) for operation in OPERATIONS for wording in operation.wordings)
-_SETUPS = tuple(_Wording(operation, operation.setup) for operation in OPERATIONS if operation.setup)
+_WORDINGS = tuple(_Wording(family, wording) for family in FAMILIES for wording in family.wordings)
 
 
 def split(problem: str) -> list[str]:
@@ -113,10 +72,6 @@ def split(problem: str) -> list[str]:
 
 def read(text: str) -> Sentence | None:
     """The content of one sentence, or None if it is not in the language."""
-    for wording in _SETUPS:
-        operands = wording.read(text)
-        if operands is not None:
-            return Sentence("setup", wording.operation, operands)
     for frame in _NAMINGS:
         if found := frame.fullmatch(text):
             name, phrase = found.groups()
@@ -133,10 +88,10 @@ def is_question(text: str) -> bool:
 
 
 def _read_phrase(role: Literal["name", "ask"], phrase: str, name: str = "") -> Sentence | None:
-    for wording in _PHRASES:
+    for wording in _WORDINGS:
         operands = wording.read(phrase)
         if operands is not None:
-            return Sentence(role, wording.operation, operands, name)
+            return Sentence(role, wording.family, operands, phrase, name)
     return None
 
 

@@ -15,6 +15,7 @@ from promptcot.core.parsing.prompt_like import learn_template
 from promptcot.core.prompts import PromptSet
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.sampling.concepts import ConceptTable
+from promptcot.core.sampling.levels import LevelLaw
 from promptcot.core.shards import Part, Shard
 from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_folder, texts_at_once
 from promptcot.engines.protocol import Engine
@@ -30,7 +31,7 @@ from promptcot.recipe.schema import Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode
-from promptcot.stages.sample import RenderPrompt, make_sampler, read_table, sampled_rows
+from promptcot.stages.sample import RenderPrompt, make_sampler, read_levels, read_table, sampled_rows
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
@@ -143,7 +144,8 @@ class Inputs:
     def sampled(self, vectors: Path | None) -> Iterator[Row]:
         """The sampled rows, with these vectors or by co-occurrence alone; `ended` says why the stream ended."""
         recipe = self.recipe
-        return drawn_rows(self.table, recipe.sample, recipe.seed, vectors, self.prompts, self._end)
+        fitting = read_levels(recipe.concepts.path, self.table, recipe.sample)
+        return drawn_rows(self.table, recipe.sample, recipe.seed, vectors, self.prompts, self._end, fitting)
 
     def _end(self, reason: Exhausted) -> None:
         self.ended = reason
@@ -190,15 +192,18 @@ def drawn_rows(
     vectors: Path | None,
     domain: PromptSet,
     ended: Callable[[Exhausted], None],
+    fitting: LevelLaw | None,
 ) -> Iterator[Row]:
-    """Combinations of concepts as rows for a generator, endless or until `ended` is set. Raises InputError.
+    """Combinations of concepts as rows for a generator, endless or until `ended` is set. `fitting` is that of
+    `read_levels`. Raises InputError.
 
     The sampler is built at the first row: with many concepts that takes long, and the progress display is open by then.
     """
     render = prompt_renderer(domain, settings.prompt_like, settings.levels)
 
     def drawn() -> Iterator[Row]:
-        yield from sampled_rows(make_sampler(table, vectors, settings), settings.levels, seed, render, ended)
+        sampler = make_sampler(table, vectors, settings)
+        yield from sampled_rows(sampler, settings.levels, seed, render, ended, fitting)
 
     return drawn()
 

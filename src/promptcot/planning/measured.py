@@ -29,10 +29,10 @@ ENOUGH = 100
 share is wider than 20 points.
 """
 
-_WHERE_SET = ("top_k", "min_p", "presence_penalty", "stop")
+_WHERE_SET = ("top_k", "min_p", "presence_penalty", "stop", "fit_levels")
 """Keys that are recorded only if they are set."""
 _ASKING = ("model", "chat", "temperature", "top_p", "repetition_penalty", *_WHERE_SET, "max_tokens", "extra_body")
-_DRAWING = ("size", "temperature", "counts", "levels", "prompt_like")
+_DRAWING = ("size", "temperature", "counts", "levels", "fit_levels", "prompt_like")
 
 
 @dataclass(frozen=True)

@@ -194,14 +194,16 @@ def _levels() -> list[str]:
 
 
 class Sample(Section):
-    """How combinations are drawn. Of several sizes one is drawn uniformly. The default sizes and levels are those of
-    the domain (`loading`).
+    """How combinations are drawn. Of several sizes one is drawn uniformly, and so is the level, unless `fit_levels` is
+    set: then it is drawn by the levels of the seed combinations that hold the same concepts. The default sizes and
+    levels are those of the domain (`loading`).
     """
 
     size: Sizes = Field(default_factory=_sizes)
     temperature: Annotated[float, Field(gt=0)] = 0.2
     counts: Literal["raw", "log1p"] = "raw"
     levels: Annotated[list[str], Field(min_length=1)] = Field(default_factory=_levels)
+    fit_levels: Annotated[bool, Field(exclude_if=lambda fit: not fit)] = False
     prompt_like: str | None = None
 
 

@@ -13,6 +13,7 @@ from promptcot import catalogue, nano
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.sampling.combinations import Combination, Exhausted, combinations
 from promptcot.core.sampling.concepts import ConceptTable, align_embeddings
+from promptcot.core.sampling.levels import LevelLaw
 from promptcot.core.sampling.sampler import Sampler
 from promptcot.errors import InputError
 from promptcot.recipe.schema import Sample
@@ -41,10 +42,21 @@ def read_table(path: str, columns: Columns | None = None, unfit: Unfit | None = 
     Raises InputError naming the first row without `concepts`; if `unfit` is given, only if this is the first row of the
     file.
     """
-    return ConceptTable.from_rows(_seeds(concepts_file(path), columns or Columns(), unfit))
+    return ConceptTable.from_rows(names for names, _ in _seeds(concepts_file(path), columns or Columns(), unfit))
 
 
-def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[list[str]]:
+def read_levels(path: str, table: ConceptTable, recipe: Sample, columns: Columns | None = None) -> LevelLaw | None:
+    """How levels fit the concepts of a file whose table has been read; None if the recipe draws them uniformly.
+
+    Raises InputError if no seed combination has one of the levels.
+    """
+    if not recipe.fit_levels:
+        return None
+    return LevelLaw(table, _seeds(concepts_file(path), columns or Columns(), lambda row, why: None), recipe.levels)
+
+
+def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[tuple[list[str], object]]:
+    """The concepts of each seed combination, and its level, if it has one."""
     for number, row in columns.concepts(read_rows(path)):
         found = row.get("concepts", row.get("foundational_concepts"))
         if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
@@ -53,7 +65,7 @@ def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[list[s
                 raise InputError(why)
             unfit(row, why)
         else:
-            yield found
+            yield found, row.get("level")
 
 
 def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> Sampler:
@@ -68,11 +80,16 @@ def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> S
 
 
 def sampled_rows(
-    sampler: Sampler, levels: Sequence[str], seed: int, render: RenderPrompt, ended: Callable[[Exhausted], None]
+    sampler: Sampler,
+    levels: Sequence[str],
+    seed: int,
+    render: RenderPrompt,
+    ended: Callable[[Exhausted], None],
+    fitting: LevelLaw | None = None,
 ) -> Iterator[Row]:
     """Generation inputs without end, or until no new combination is found; then `ended` is called with the reason."""
     try:
-        for combination in combinations(sampler, levels, seed):
+        for combination in combinations(sampler, levels, seed, fitting):
             yield _row(combination, render)
     except Exhausted as end:
         ended(end)

@@ -82,7 +82,7 @@ def _in_a_folder_of_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         Path(folder).mkdir()
     Path("model/config.json").write_text("{}")
     Path("model/model.safetensors").write_bytes(bytes(16))
-    for name in ("generate.jinja", "judge.jinja", "criteria.toml"):
+    for name in ("generate.jinja", "judge.jinja", "criteria.toml", "verify.jinja", "verify.toml"):
         Path("prompts", name).write_bytes((Path(domains.__file__).parent / "math" / name).read_bytes())
     Path("shard/filter.jsonl").write_text("{}\n")
     Path("recipe.toml").write_text('name = "r"\n')

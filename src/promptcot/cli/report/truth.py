@@ -1,33 +1,110 @@
-"""What `promptcot nano check` prints: which share of some problems is sound, with its 95 % interval."""
+"""What `promptcot nano check` prints: the shares of sound problems by stage, and how well the others are found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from promptcot.cli.report.layout import bounds, percent
 from promptcot.cli.report.tables import table
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.core.units import counted
-from promptcot.nano.truth import Truth
+from promptcot.nano.rationales import KINDS
+from promptcot.nano.truth import AGREED, Detection, Share, Truth
+from promptcot.records import Row
+
+HOW_MARKED = "a judge marks a problem by any verdict but perfect, a verifier by any but valid"
+_INTERVAL = "  95 % interval"
+_SHARES: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
+    "well-posed": lambda found: (found.well_posed, found.problems),
+    "level, of the well-posed": lambda found: (found.right_level, found.levels),
+    "concepts, of the well-posed": lambda found: (found.all_concepts_used, found.well_posed),
+    "wholly right": lambda found: (found.wholly_right, found.problems),
+    "label right": lambda found: (found.right_answers, found.answers),
+    f"  agreement {AGREED} or more": lambda found: (found.right_agreed, found.agreed),
+}
+_DISTINCT: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
+    "distinct texts": lambda found: (len(found.texts), found.problems),
+    "distinct without numbers": lambda found: (len(found.masked), found.problems),
+}
 
 
-def truth_lines(name: str, found: Truth) -> Iterator[str]:
-    """A table of the shares, and why problems are ill-formed."""
-    shares = [
-        ("well-posed", found.well_posed, found.problems),
-        ("level as asked, of the well-posed", found.right_level, found.levels),
-        ("sampled concepts used", found.concepts_used, found.concepts),
-        ("answer right, of the well-posed", found.right_answers, found.answers),
-        ("distinct texts", len(found.texts), found.problems),
-        ("distinct without numbers", len(found.masked), found.problems),
-    ]
-    yield f"{name}: {counted(found.problems, 'problem')}"
-    rows = [_row(*share) for share in shares if found.answers or not share[0].startswith("answer")]
-    yield from table([("", "share", "95 % interval", "n"), *rows], indent=2)
-    for reason, count in found.reasons.most_common():
-        yield f"  ill-formed, {reason}: {count:,}"
+def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
+    """A table of the shares of each stage, side by side, and why problems are ill-posed."""
+    found = list(truths.values())
+    rows = [("", *truths), ("problems", *(f"{one.problems:,}" for one in found))]
+    for name, share in _SHARES.items():
+        parts = [Share(*share(one)) for one in found]
+        if any(part.whole for part in parts):
+            rows += [(name, *map(_percent, parts)), (_INTERVAL, *map(_narrow_bounds, parts))]
+    kept = [Share(one.well_posed, found[0].well_posed) for one in found[1:]]
+    if kept:
+        rows.append(("well-posed ones kept", "", *map(_percent, kept)))
+    for kind in KINDS:
+        if any(one.kinds[kind] for one in found):
+            rows.append((f"rationale {kind}", *(_percent(Share(one.kinds[kind], one.kinds.total())) for one in found)))
+    rows += [(name, *(_percent(Share(*share(one))) for one in found)) for name, share in _DISTINCT.items()]
+    reasons = sorted({reason for one in found for reason in one.reasons}, key=lambda reason: -found[0].reasons[reason])
+    rows += [("ill-posed", *(f"{one.reasons.total():,}" for one in found))] * bool(reasons)
+    rows += [(f"  {reason}", *(f"{one.reasons[reason]:,}" for one in found)) for reason in reasons]
+    yield from table(rows)
 
 
-def _row(what: str, part: int, whole: int) -> tuple[str, ...]:
-    share = part / whole if whole else None
-    return what, percent(share), bounds(wilson_interval(part, whole)), f"{whole:,}"
+def ceiling_line(ceiling: Share) -> str:
+    """Which share of the combinations can be had."""
+    return (
+        f"ceiling: level and all concepts can be had for {_percent(ceiling)} of {counted(ceiling.whole, 'combination')}"
+    )
+
+
+def judge_lines(name: str, found: Detection) -> Iterator[str]:
+    """What a judge finds, as a summary and a table by defect."""
+    yield f"judge {name}: {_summary(found)}"
+    rows = [("defect", "n", "recall", "95 % interval", "by its rating")]
+    for defect, share in _by_frequency(found.by_defect):
+        rating = found.by_rating.get(defect, Share())
+        rows.append((defect, f"{share.whole:,}", _percent(share), _bounds(share), _percent(rating)))
+    if found.by_defect:
+        yield from table(rows, indent=2)
+    if found.ratings:
+        head = ("rating not perfect", "n", "precision", "95 % interval")
+        ratings = [
+            (rating.replace("_", " "), f"{share.whole:,}", _percent(share), _bounds(share))
+            for rating, share in _by_frequency(found.ratings)
+        ]
+        yield from table([head, *ratings], indent=2)
+
+
+def verifier_lines(name: str, found: Detection) -> Iterator[str]:
+    """What a verifier finds, as a summary and a table by reason."""
+    yield f"verifier {name}: {_summary(found)}"
+    rows = [(defect, f"{one.whole:,}", _percent(one), _bounds(one)) for defect, one in _by_frequency(found.by_defect)]
+    if rows:
+        yield from table([("defect", "n", "recall", "95 % interval"), *rows], indent=2)
+
+
+def wrong_line(row: Row) -> str:
+    """What is wrong with a row, and where it stands."""
+    return f"{row['id']}  {row['where']}  {'; '.join(row['wrong'])}"
+
+
+def _summary(found: Detection) -> str:
+    shares = {"recall": found.recall, "precision": found.precision, "false alarms": found.false_alarms}
+    return ", ".join(f"{name} {_percent(share)} (n = {share.whole:,})" for name, share in shares.items())
+
+
+def _by_frequency(shares: Mapping[str, Share]) -> list[tuple[str, Share]]:
+    return sorted(shares.items(), key=lambda item: -item[1].whole)
+
+
+def _percent(share: Share) -> str:
+    return percent(share.part / share.whole if share.whole else None)
+
+
+def _narrow_bounds(share: Share) -> str:
+    """An interval in whole percent, so that all stages have room side by side."""
+    interval = wilson_interval(share.part, share.whole)
+    return "n/a" if interval is None else f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}"
+
+
+def _bounds(share: Share) -> str:
+    return bounds(wilson_interval(share.part, share.whole))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptcot.core.sampling.levels import LevelLaw
 from promptcot.core.sampling.sampler import Sampler
 from promptcot.errors import InputError
 
@@ -40,17 +41,20 @@ class Exhausted(Exception):
         super().__init__(f"no more than {came:,} combinations: {why}")
 
 
-def combinations(sampler: Sampler, levels: Sequence[str], seed: int) -> Iterator[Combination]:
-    """Combinations that are all different, with levels drawn uniformly; a longer stream begins with a shorter one.
+def combinations(
+    sampler: Sampler, levels: Sequence[str], seed: int, fitting: LevelLaw | None = None
+) -> Iterator[Combination]:
+    """Combinations that are all different; a longer stream begins with a shorter one.
 
-    Remembers a number of 64 bits for each. Raises Exhausted when no new one comes, InputError without levels.
+    Levels are drawn uniformly, or by `fitting`, which was made for the same table and levels. Remembers a number of 64
+    bits for each. Raises Exhausted when no new one comes, InputError without levels.
     """
     if not levels:
         raise InputError("levels: give at least one")
     possible = sum(math.comb(len(sampler.table), size) for size in set(sampler.sizes))
     seen: set[int] = set()
     since = 0
-    for drawn, level in _draws(sampler, len(levels), seed):
+    for drawn, level in _draws(sampler, len(levels), seed, fitting):
         short = _short(drawn)
         if short not in seen:
             seen.add(short)
@@ -61,12 +65,15 @@ def combinations(sampler: Sampler, levels: Sequence[str], seed: int) -> Iterator
             raise Exhausted(len(seen), possible)
 
 
-def _draws(sampler: Sampler, levels: int, seed: int) -> Iterator[tuple[list[int], int]]:
-    """Concepts and the number of a level, block by block; the levels of a block have a generator of their own."""
+def _draws(sampler: Sampler, levels: int, seed: int, fitting: LevelLaw | None) -> Iterator[tuple[list[int], int]]:
+    """Concepts and the number of a level, block by block; uniform levels have a generator of their own."""
     block = 0
     while True:
         chosen = sampler.block(seed, block)
-        level = np.random.default_rng([seed, block, 1]).integers(levels, size=len(chosen))
+        if fitting is None:
+            level = np.random.default_rng([seed, block, 1]).integers(levels, size=len(chosen))
+        else:
+            level = fitting.draw(chosen, seed)
         for row, number in zip(chosen.tolist(), level.tolist(), strict=True):
             yield [concept for concept in row if concept >= 0], number
         block += 1

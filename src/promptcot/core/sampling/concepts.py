@@ -110,7 +110,7 @@ def _names(row: Iterable[str], number: int) -> list[str]:
 
 
 def _cooccurrence(members: Int32, lengths: Int64, concepts: int) -> tuple[Int64, Int32, Int32]:
-    keys = _pair_keys(members, lengths, concepts)
+    keys = pair_keys(members, lengths, concepts)
     keys.sort()
     first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]][: keys.size])
     counts = np.diff(np.r_[first, keys.size]).astype(np.int32)
@@ -119,7 +119,7 @@ def _cooccurrence(members: Int32, lengths: Int64, concepts: int) -> tuple[Int64,
     return indptr, (keys % concepts).astype(np.int32), counts
 
 
-def _pair_keys(members: Int32, lengths: Int64, concepts: int) -> Int64:
+def pair_keys(members: Int32, lengths: Int64, concepts: int) -> Int64:
     """Return `concepts * i + j` for all ordered pairs i ≠ j of every row; rows of one length are handled at once."""
     starts = np.cumsum(lengths) - lengths
     keys = np.empty(int(np.sum(lengths * (lengths - 1))), np.int64)

@@ -1,0 +1,216 @@
+"""`promptcot nano check`: what is wrong with rows, what could be had, and how well judges and verifiers find it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptcot.cli import main
+from promptcot.nano.findings import FALSE_SUM, ILL_POSED, UNFIT, UNUSED, WRONG_LEVEL, can_be_had, finding
+from promptcot.nano.truth import Detection, Truth
+
+PROBLEM = "Let A be the larger root of x^2 - 11x + 28 = 0. Find the number halfway between A and 19."
+RATIONALE = """The level AIME asks for 2 steps.
+Step 1 uses integer roots: roots 4 and 7; 4+7=11; 4*7=28; A=7.
+Step 2 uses midpoints: steps of 6 from A=7; 6+6=12; 7+12=19."""
+SOUND = {
+    "problem": PROBLEM,
+    "level": "AIME",
+    "foundational_concepts": ["integer roots", "midpoints"],
+    "rationale": RATIONALE,
+    "answer": "13",
+}
+NO_NUMBER = ILL_POSED + "no such number"
+ROWS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "sound": ({}, (), ""),
+    "level": ({"level": "HMMT-Feb"}, (WRONG_LEVEL,), "level wrong: AIME, not HMMT-Feb"),
+    "unused": ({"foundational_concepts": ["midpoints", "factors"]}, (UNUSED,), "concept unused: factors"),
+    "sum": (
+        {"rationale": RATIONALE.replace("6+6=12", "6+6=13")},
+        (FALSE_SUM,),
+        "false sum in the rationale: 6+6=13",
+    ),
+    "unfit": ({"problem": PROBLEM.replace("19", "21"), "answer": "14"}, (UNFIT,), UNFIT),
+    "ill-posed": (
+        {"problem": PROBLEM.replace("28", "27"), "answer": "6"},
+        (NO_NUMBER, UNFIT),
+        "ill-posed: no such number (larger_root, s = 11, p = 27); rationale does not fit the problem; "
+        "label wrong: 6, not none",
+    ),
+    "label": ({"answer": "12"}, (), "label wrong: 12, not 13"),
+    "no rationale": ({"rationale": "The level AIME asks for 2 steps."}, (), ""),
+}
+"""For each row what differs from the sound one, its defects, and everything that is wrong with it."""
+
+
+def row(name: str, **more: object) -> dict[str, Any]:
+    return {"id": name, **SOUND, **ROWS[name][0], **more}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_is_wrong_with_a_row(name: str) -> None:
+    found = finding(row(name))
+    assert found.defects == ROWS[name][1]
+    assert "; ".join(found.wrong()) == ROWS[name][2]
+    assert found.wholly_right == (name not in ("level", "unused", "ill-posed"))
+
+
+def test_what_a_row_does_not_have_is_not_compared() -> None:
+    found = finding({"problem": PROBLEM, "foundational_concepts": None, "level": 3, "rationale": None, "answer": 13})
+    assert (found.right_level, found.right_answer, found.kind, found.unused) == (None, None, None, ())
+    assert found.wholly_right
+    assert list(found.wrong()) == []
+
+
+def test_the_counts_are_those_of_the_rows() -> None:
+    truth = Truth()
+    for name in ROWS:
+        truth.add(row(name))
+    found = truth.as_json()
+    assert {key: found[key] for key in ("problems", "well_posed", "levels", "right_level", "wholly_right")} == {
+        "problems": 8, "well_posed": 7, "levels": 7, "right_level": 6, "wholly_right": 5,
+    }  # fmt: skip
+    assert {key: found[key] for key in ("concepts", "concepts_used", "all_concepts_used")} == {
+        "concepts": 16, "concepts_used": 13, "all_concepts_used": 6,
+    }  # fmt: skip
+    assert (found["answers"], found["right_answers"]) == (8, 6)
+    assert (found["distinct"], found["distinct_without_numbers"]) == (3, 1)
+    assert found["ill_formed"] == {"no such number": 1}
+    assert found["rationales"] == {"design-first": 4, "noisy": 3, "none": 1}
+
+
+@pytest.mark.parametrize(
+    ("concepts", "level", "possible"),
+    [
+        (["integer roots"], "AMC12", True),
+        (["integer roots", "Vieta's formulas", "quadratic equations"], "AMC12", True),
+        (["integer roots", "midpoints"], "AMC12", False),
+        (["integer roots", "midpoints"], "AIME", True),
+        (["integer roots", "midpoints"], "HMMT-Feb", True),
+        (["integer roots", "midpoints", "factors"], "AIME", False),
+        (["parity", "arithmetic means", "averages"], "AMC12", False),
+        (["parity", "arithmetic means", "averages"], "AIME", True),
+        (["convex polygons", "triangular numbers"], "HMMT-Feb", False),  # both families can only stand first
+        (["convex polygons", "sums of integers"], "AIME", True),
+        (["sums of integers", "integer solutions"], "AMC12", True),
+        (["graph edges"], "HMMT-Feb", False),
+        (["integer roots"], "USAMO", False),
+        ([], "AMC12", True),
+    ],
+)
+def test_what_can_be_had(concepts: Sequence[str], level: str, possible: bool) -> None:
+    assert can_be_had(concepts, level) is possible
+
+
+def test_a_judge_is_measured_by_its_verdict_and_by_the_rating_for_each_defect() -> None:
+    judge = Detection()
+    good = {"factual_accuracy": "perfect", "difficulty_alignment": "perfect", "solvability": "perfect"}
+    judge.add((WRONG_LEVEL,), marked=True, ratings={**good, "difficulty_alignment": "bad"})
+    judge.add((WRONG_LEVEL,), marked=True, ratings={**good, "solvability": "bad"})
+    judge.add((WRONG_LEVEL, FALSE_SUM), marked=False, ratings=good)
+    judge.add((NO_NUMBER,), marked=True, ratings={**good, "solvability": "bad"})
+    judge.add((), marked=True, ratings={**good, "factual_accuracy": "acceptable"})
+    judge.add((), marked=False, ratings=good)
+    found = judge.as_json()
+
+    def share(one: dict[str, Any]) -> tuple[int, int]:
+        return one["part"], one["n"]
+
+    assert [share(found[name]) for name in ("recall", "precision", "false_alarms")] == [(3, 4), (3, 4), (1, 2)]
+    assert {key: share(one) for key, one in found["by_defect"].items()} == {
+        WRONG_LEVEL: (2, 3), FALSE_SUM: (0, 1), NO_NUMBER: (1, 1),
+    }  # fmt: skip
+    assert {key: share(one) for key, one in found["by_rating"].items()} == {
+        WRONG_LEVEL: (1, 3), FALSE_SUM: (0, 1), NO_NUMBER: (1, 1),
+    }  # fmt: skip
+    assert {key: share(one) for key, one in found["ratings"].items()} == {
+        "difficulty_alignment": (1, 1), "solvability": (1, 2), "factual_accuracy": (0, 1),
+    }  # fmt: skip
+
+
+def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run directory: `sum` is dropped by the judges, `ill-posed` by the verifier, and `label` gets a wrong label."""
+
+    def rows(*names: str, **more: object) -> list[dict[str, Any]]:
+        return [{key: value for key, value in row(name).items() if key != "answer"} | more for name in names]
+
+    def judged(*names: str, verdict: str, **ratings: str) -> list[dict[str, Any]]:
+        given = {"factual_accuracy": "perfect", "solvability": "perfect", **ratings}
+        return rows(*names, judgement=verdict, ratings=given)
+
+    run, all_of_them = tmp_path / "run", ("sound", "unused", "sum", "ill-posed", "label")
+    run.mkdir()
+    write(run / "sample.jsonl", rows(*all_of_them))
+    write(run / "generate.jsonl", rows(*all_of_them))
+    seen = judged("sum", verdict="bad", factual_accuracy="bad")
+    write(run / "judge-a.jsonl", [*judged("sound", "unused", "ill-posed", "label", verdict="perfect"), *seen])
+    write(run / "filter.jsonl", rows("sound", "unused", "ill-posed", "label"))
+    write(run / "filter.dropped.jsonl", rows("sum", reason="bad"))
+    votes = {"verdict": None, "votes": {"valid": 1, "invalid": 2, "undecided": 0}}
+    write(run / "verify-strict.jsonl", rows("sound", "unused", "ill-posed", "label", validity=votes))
+    write(run / "verify.jsonl", rows("sound", "unused", "label"))
+    write(run / "verify.dropped.jsonl", rows("ill-posed", reason="invalid: Conditions Consistent"))
+    labelled = [row("sound", agreement=1.0), row("unused", agreement=0.75), row("label", agreement=0.5)]
+    write(run / "label.jsonl", labelled)
+    write(run / "set.jsonl", labelled[:2])
+    return run
+
+
+def test_a_run_is_shown_side_by_side(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nano", "check", str(run)]) == 0
+    said = capsys.readouterr().out
+    lines = {line.strip().split("  ")[0]: line.split() for line in said.splitlines()}
+    assert said.splitlines()[0].split() == ["generated", "accepted", "verified", "labelled", "in", "the", "set"]
+    assert lines["problems"][1:] == ["5", "4", "3", "3", "2"]
+    assert lines["well-posed"][1::2] == ["80.0", "75.0", "100.0", "100.0", "100.0"]
+    assert lines["wholly right"][2::2] == ["60.0", "50.0", "66.7", "66.7", "50.0"]
+    assert lines["label right"][2:] == ["n/a", "n/a", "n/a", "66.7", "%", "100.0", "%"]
+    assert lines["agreement 0.6 or more"][4:] == ["n/a", "n/a", "n/a", "100.0", "%", "100.0", "%"]
+    assert lines["well-posed ones kept"][3:] == ["75.0", "%", "75.0", "%", "75.0", "%", "50.0", "%"]
+    assert "ceiling: level and all concepts can be had for 100.0 % of 5 combinations" in said
+    assert "judge a: recall 33.3 % (n = 3), precision 100.0 %" in said
+    assert "verifier verify: recall 100.0 % (n = 1)" in said
+    assert "verifier strict: " in said
+    assert "sound  " not in said
+
+
+def test_each_wrong_row_is_named_with_its_place(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nano", "check", str(run), "--wrong", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {one["id"]: one["where"] for one in found["wrong"]} == {
+        "unused": "in the set",
+        "sum": "dropped by filter: bad",
+        "ill-posed": "dropped by verify: invalid: Conditions Consistent",
+        "label": "passed label",
+    }
+    wrong = {one["id"]: one["wrong"] for one in found["wrong"]}
+    assert wrong["label"] == ["label wrong: 12, not 13"]
+    assert wrong["unused"] == ["concept unused: factors"]
+    assert (found["ceiling"]["part"], found["ceiling"]["n"]) == (5, 5)
+    strict = found["verifiers"]["strict"]
+    assert [(strict[name]["part"], strict[name]["n"]) for name in ("recall", "precision", "false_alarms")] == [
+        (1, 1),
+        (1, 4),
+        (3, 3),
+    ]
+    assert found["judges"]["a"]["by_defect"][FALSE_SUM]["interval"][0] > 0.2
+
+
+def test_a_run_that_ended_early_and_a_file_are_checked_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "generate.jsonl", [row("sound"), row("ill-posed")])
+    assert main(["nano", "check", str(tmp_path), "--wrong"]) == 0
+    assert "ill-posed  generated  ill-posed: no such number (larger_root" in capsys.readouterr().out
+    assert main(["nano", "check", str(tmp_path / "generate.jsonl"), "--wrong"]) == 0
+    assert "ill-posed  generate.jsonl  ill-posed: no such number (larger_root" in capsys.readouterr().out
+    (tmp_path / "empty").mkdir()
+    assert main(["nano", "check", str(tmp_path / "empty")]) == 1
+    assert "holds no problems" in capsys.readouterr().err
