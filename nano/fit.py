@@ -22,7 +22,7 @@ from nano.models import begin_from, build, loss_of, save, vocabulary
 from nano.packing import Batch, Shape, Source, loads
 from nano.schedule import Training
 
-SHAPE_TOKENS, LONGEST = 2560, 512
+SHAPE_TOKENS, LONGEST = 2560, 640
 STATE_SECONDS = 120
 CHECKS = 5
 """How often a training is looked at, the end included."""
@@ -90,7 +90,7 @@ class _Fit:
         self._stored = time.monotonic()
 
     def run(self, source: Source) -> None:
-        self._log(parameters=self.model.num_parameters(), from_tokens=self.state.tokens, **asdict(self.training))
+        self._log(parameters=self.model.num_parameters(), training=asdict(self.training))
         shape = Shape(SHAPE_TOKENS, LONGEST, self.training.prompt_weight)
         marks = sorted({*self.training.keep, *(part / CHECKS for part in range(1, CHECKS + 1))})
         ahead = [mark for mark in marks if mark > self._progress]
