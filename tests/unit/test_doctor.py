@@ -110,7 +110,7 @@ def test_steps_that_ask_the_same_model_are_looked_at_once() -> None:
 
 def test_the_embedded_model_of_each_role_is_another_one() -> None:
     asked = models_of(load("nano"))
-    assert [one.steps for one in asked] == [["encode", "generate"], ["judge-a"], ["judge-b"], ["solve"]]
+    assert [one.steps for one in asked] == [["encode", "generate"], ["judge-a"], ["judge-b"], ["verify"], ["solve"]]
 
 
 def test_a_chat_without_a_chat_template_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 import promptcot
+from promptcot import domains
 from promptcot.mock_server.replies import rated
 from promptcot.records import Completion, Request
 
@@ -83,9 +85,15 @@ def test_votes_that_were_cut_off_are_undecided() -> None:
         ({"votes": 0}, "votes: 0 is not a whole number of at least 1"),
         ({"min_share": 1.5}, "min_share: 1.5 is not between 0 and 1"),
         ({"min_share": True}, "min_share: True is not between 0 and 1"),
-        ({"prompts": "nano"}, r"there is no verify\.jinja and no verify\.toml"),
+        ({"prompts": "bare"}, r"there is no verify\.jinja and no verify\.toml"),
     ],
 )
-def test_mistakes_are_named(settings: dict[str, object], mistake: str) -> None:
+def test_mistakes_are_named(
+    settings: dict[str, object], mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bare").mkdir()
+    for name in ("generate.jinja", "judge.jinja", "criteria.toml"):
+        Path("bare", name).write_bytes((domains.folder_of("math") / name).read_bytes())
     with pytest.raises(promptcot.PromptCoTError, match=mistake):
         promptcot.verify(ROWS, model=promptcot.ScriptedEngine(votes), **settings)  # type: ignore[arg-type]

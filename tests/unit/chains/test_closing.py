@@ -14,9 +14,8 @@ from promptcot.chains.closing import Student, side_by_side, written
 from promptcot.cli import main
 from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.core.statistics import Sample, SourceTally
-from promptcot.storage.rows import read_rows
 
-SOUND = next(row for row in read_rows(nano.seeds_path()) if row["problem"].startswith("Find the number of sides"))
+SOUND = {"problem": "Find the geometric mean of 4 and 9.", "level": "AMC12"}
 CONCEPTS = nano.concepts_used(found) if not isinstance(found := nano.check(SOUND["problem"]), nano.IllFormed) else ()
 
 
