@@ -31,6 +31,7 @@ from promptcot.stages.encode import encode
 from promptcot.storage.given_up import give_up, given_up
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
+from promptcot.storage.reviews import REVIEWS, Decision, Review, append, reviews_in
 from promptcot.training.checkpoints import began_with, latest, seal
 from promptcot.training.report.logfile import LogFile
 from tests.fuzz.damage import damaged
@@ -286,6 +287,40 @@ class OfVectors:
         await encode([f"concept {number}" for number in range(30)], _Vectors(), folder / "v.safetensors", 7)
 
 
+class OfReviews:
+    """Reviews: a line that is whole counts, one that is damaged is skipped or counted, and the next one is not lost."""
+
+    def make(self, folder: Path) -> None:
+        for number in range(12):
+            decision: Decision = "accept" if number % 3 else "reject"
+            append(
+                folder, Review(f"p{number:02}", decision, f'say "{number}" }}, {{', "ada", f"2026-01-{number + 1:02}")
+            )
+
+    def files(self, folder: Path) -> Sequence[Path]:
+        return [folder / REVIEWS]
+
+    async def check(self, folder: Path) -> str:
+        self.make(intact := folder / "intact")
+        whole = (intact / REVIEWS).read_bytes().splitlines()
+        lines = self.files(folder)[0].read_bytes().split(b"\n")
+        append(folder, Review("next", "reject", None, "ada", ""))
+        found = reviews_in(folder)
+        if [one for one in found.lines if one.id == "next"] != [Review("next", "reject", None, "ada", "")]:
+            return "the next review is lost"
+        expected = [
+            review for line in lines if line in whole for review in [reviews_in(intact).lines[whole.index(line)]]
+        ]
+        if missing := [review for review in expected if review not in found.lines]:
+            return f"a whole line is lost: {missing[0]}"
+        filled = sum(bool(line.strip()) for line in lines)
+        return (
+            ""
+            if len(found.lines) - 1 + found.damaged == filled
+            else "a line is neither a review nor counted as damaged"
+        )
+
+
 @dataclass
 class Damage:
     """All targets, made once in `folder`."""
@@ -303,6 +338,7 @@ class Damage:
             "beginning": OfBeginning(),
             "log": OfLog(),
             "vectors": OfVectors(),
+            "reviews": OfReviews(),
         }
         for name, target in self.targets.items():
             (self.folder / name).mkdir(parents=True)

@@ -57,6 +57,7 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
     Raises InputError for ungraded traces.
     """
     source, read = file_of(path), columns or Columns()
+    rejected = rejected_beside([source])  # once, so that each pass gives the same rows
 
     def rows() -> Iterator[Row]:
         found = read_rows(source, may_be_empty=True)
@@ -64,7 +65,6 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
         for row in first:
             _refuse_traces(row, source, kind)
         found = chain(first, found)
-        rejected = rejected_beside([source])
         found = read.chats(found) if kind == "sft" else (row for _, row in read.problems(found))
         return with_ids(_marked(row, rejected) for row in found)
 

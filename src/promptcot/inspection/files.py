@@ -19,7 +19,7 @@ from promptcot.errors import InputError
 from promptcot.pipeline.set_file import SET
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import read_manifest
-from promptcot.storage.paths import PARTIAL
+from promptcot.storage.paths import PARTIAL, SUFFIXES
 from promptcot.storage.reviews import REVIEWS
 
 State = Literal["finished", "being written", "interrupted", "incomplete"]
@@ -123,6 +123,15 @@ def _state(
     there = {step.name for step in steps if step.rows is not None}
     gone = [name for name in listed if name not in there and name not in _NOT_ROWS]
     return "incomplete" if gone else "finished"
+
+
+def packed_files(directory: Path) -> list[str]:
+    """The names of files of rows that are compressed or Parquet. A run writes none, so they are not read."""
+    packed = (*(suffix for suffix in SUFFIXES if suffix != ".jsonl"), ".jsonl.gz", ".jsonl.xz", ".jsonl.bz2")
+    try:
+        return sorted(path.name for path in directory.iterdir() if path.name.endswith(packed))
+    except OSError:
+        return []
 
 
 def is_held(lock: Path) -> bool:

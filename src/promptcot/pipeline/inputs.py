@@ -30,6 +30,7 @@ from promptcot.recipe.schema import Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode
+from promptcot.stages.review import REVIEW
 from promptcot.stages.sample import RenderPrompt, make_sampler, read_table, sampled_rows
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
@@ -149,11 +150,13 @@ class Inputs:
         self.ended = reason
 
     def reviewed(self) -> Iterator[str]:
-        """What is to be known of the reviews before the run begins; nothing where none rejects a problem."""
+        """Lines about the reviews, before the run begins: rejected problems, and damaged lines if there are any."""
         rejected, damaged = len(self.reviews.rejected), self.reviews.damaged
         if rejected:
             problems = "1 problem is" if rejected == 1 else f"{rejected:,} problems are"
-            yield f"reviews: {problems} rejected in {self.directory / REVIEWS}"
+            applies = any(step.name == REVIEW for step in self.steps)
+            ignored = "" if applies else ", which a run that ends at this step ignores"
+            yield f"reviews: {problems} rejected in {self.directory / REVIEWS}{ignored}"
         if damaged:
             lines = "1 line is no review and was" if damaged == 1 else f"{damaged:,} lines are no reviews and were"
             yield f"reviews: {lines} skipped in {self.directory / REVIEWS}"

@@ -38,7 +38,9 @@ async def merge_runs(
     """The run of all shards together, finished in `target`. Raises PromptCoTError."""
     observer.note(f"joining {len(shards):,} shards into {target}")
     manifest = unsharded(shards[0].manifest)
-    reviews.join(target, [one.path for one in shards])
+    if damaged := reviews.join(target, [one.path for one in shards]):
+        lines = "1 line is" if damaged == 1 else f"{damaged:,} lines are"
+        observer.note(f"reviews: {lines} damaged in the {reviews.REVIEWS} of the shards and skipped")
     inputs = Inputs(parse(manifest["recipe"], str(shards[0].path)), target, manifest.get("until"))
     with locked(target / "lock"):
         said = {step.name: _said(step, inputs, shards, observer) for step in asking(inputs.steps)}

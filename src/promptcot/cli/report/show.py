@@ -9,7 +9,7 @@ from typing import Any
 from promptcot.cli.report.formulas import readable
 from promptcot.cli.report.layout import percent
 from promptcot.core.history import SET, Contamination, Copy, Found, History, Judged, Trace, reason_of
-from promptcot.inspection.files import RunFiles
+from promptcot.inspection.files import RunFiles, packed_files
 from promptcot.inspection.overview import Left, Overview
 from promptcot.storage.reviews import Review
 
@@ -32,6 +32,8 @@ def state_line(files: RunFiles) -> str:
 def overview_lines(files: RunFiles, found: Overview, reviews: Mapping[str, Review]) -> Iterator[str]:
     """What a run has, with ids to go on with."""
     yield state_line(files)
+    if packed := packed_files(files.directory):
+        yield f"{', '.join(packed)}: not shown, because only plain .jsonl files of a run are read"
     if files.recipe is not None:
         yield f"recipe {files.recipe.get('name')}, seed {files.recipe.get('seed')}"
     yield ""
