@@ -229,8 +229,10 @@ def test_a_review_that_cannot_be_stored_says_so(
 
     monkeypatch.setattr("promptcot.viewer.shelf.append", full)
     client = served[2]
-    answer = client.post("/decide", {"id": "p2", "decision": "reject", "csrf": client.csrf()})
+    fields = {"id": "p2", "decision": "reject", "note": "Careful <b> words", "csrf": client.csrf()}
+    answer = client.post("/decide", fields)
     assert answer.status == 500
+    assert "Careful &lt;b&gt; words" in answer.text
     assert "Your review was not stored. reviews.jsonl" in answer.text
 
 
@@ -241,7 +243,7 @@ def test_odd_ids_and_reviews_of_other_programs_are_shown_and_decided(tmp_path: P
     write(run / "generate.jsonl", [{**problem(1), "id": name} for name in odd], "a")
     write(
         run / "reviews.jsonl",
-        [{"id": name, "note": "\ud800\0\u202e" + "n" * 20_000, "reviewer": "\ud800"} for name in odd],
+        [{"id": str(name), "note": "\ud800\0\u202e" + "n" * 20_000, "reviewer": "\ud800"} for name in odd],
     )
     with (run / "reviews.jsonl").open("a") as file:
         file.write("[]\n")

@@ -45,17 +45,17 @@ _STATES = {
 
 _MOST_IGNORED = 64_000_000
 """Bytes of a form that is too long that are read before the connection is closed."""
-_TOO_LONG = f"Nothing was stored: a note can have {LONGEST_NOTE:,} characters. Go back to shorten it."
-_OLD_FORM = "Nothing was stored: this form is from an earlier session. Go back, copy your note, and reload the page."
+_TOO_LONG = f"Nothing was stored: a note can have {LONGEST_NOTE:,} characters."
+_OLD_FORM = "Nothing was stored: this form is from an earlier session. Open the problem again."
 _NO_PROBLEM = "No problem of this run has this id."
 
 
 class Refused(PromptCoTError):
-    """A request that cannot be fulfilled, with the `status` of its response."""
+    """A request that cannot be fulfilled, with the `status` of its response. A `note` is shown, so it is not lost."""
 
-    def __init__(self, words: str, status: int) -> None:
+    def __init__(self, words: str, status: int, note: str = "") -> None:
         super().__init__(words)
-        self.status = status
+        self.status, self.note = status, note
 
 
 @dataclass
@@ -94,10 +94,12 @@ class Viewer:
                 fields = await _fields(request)
             except ClientDisconnect:
                 return Response(status_code=400)
-            if fields is None or len(_note(fields)) > LONGEST_NOTE:
+            if fields is None:
                 return HTMLResponse(message_html(_TOO_LONG), 413)
+            if len(note := _note(fields)) > LONGEST_NOTE:
+                return HTMLResponse(message_html(_TOO_LONG, note), 413)
             if not self.guard.is_csrf(request, fields.get("csrf", "")):
-                return HTMLResponse(message_html(_OLD_FORM), 403)
+                return HTMLResponse(message_html(_OLD_FORM, note), 403)
             return await run_in_threadpool(self._answered, lambda: act(request, fields))
 
         return answer
@@ -113,7 +115,7 @@ class Viewer:
                 self.shelf.rebuild()
                 return make()
         except Refused as error:
-            return HTMLResponse(message_html(str(error)), error.status)
+            return HTMLResponse(message_html(str(error), error.note), error.status)
         except (PromptCoTError, sqlite3.DatabaseError) as error:
             return HTMLResponse(message_html(f"The page cannot be shown now: {error}"), 500)
 
@@ -170,7 +172,7 @@ class Viewer:
         with self.shelf.reading() as lists:
             number, key = lists.number_of(row_id), row_id
             if number is None:
-                raise Refused(_NO_PROBLEM, 404)
+                raise Refused(_NO_PROBLEM, 404, note)
             row_id = own_id(self.shelf.history(number, row_id))
         if decision is None and not note:
             raise Refused("Nothing was stored: the form has neither a decision nor a note.", 400)
@@ -178,7 +180,7 @@ class Viewer:
         try:
             self.shelf.decide(row_id, decision, note or None, reviewer)
         except StorageError as error:
-            raise Refused(f"Your review was not stored. {error}. Go back to find your note.", 500) from error
+            raise Refused(f"Your review was not stored. {error}.", 500, note) from error
         wanted = Filter.of(dict(parse_qsl(fields.get("filter", ""))))
         if fields.get("to") == "list":
             place = {name: _whole(fields.get(name)) for name in ("after", "before")}

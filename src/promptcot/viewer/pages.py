@@ -114,9 +114,9 @@ def article_html(history: History, formulas: Formulas) -> Markup:
     return problem_html(history, formulas, longest=_LONGEST, most_traces=_MOST_TRACES, heading=1)
 
 
-def message_html(words: str) -> str:
-    """A page with a message."""
-    return written("message.jinja", words=words)
+def message_html(words: str, note: str = "") -> str:
+    """A page with a message, and with a note that was not stored."""
+    return written("message.jinja", words=words, note=note)
 
 
 def written(template: str, **values: Any) -> str:

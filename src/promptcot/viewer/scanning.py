@@ -52,12 +52,15 @@ def sources(files: RunFiles) -> list[Source]:
 
 
 def has_changed(index: sqlite3.Connection, files: RunFiles) -> bool:
-    """Whether a file changed since it was last read. Compares names, sizes, times and inodes only."""
-    known = {row[:2]: row[2:] for row in index.execute("SELECT step, outcome, path, size, mtime, inode FROM file")}
+    """Whether a file changed since it was last read. Compares names, positions, sizes, times and inodes only."""
+    columns = "step, outcome, position, path, size, mtime, inode"
+    known = {row[:2]: row[2:] for row in index.execute(f"SELECT {columns} FROM file")}
     now = sources(files)
     if len(known) != len(now) or meta(index, "ends") != _ends(files):
         return True
-    return any(known.get((file.step, file.outcome)) != (file.path.name, *_stamp(file.path)) for file in now)
+    return any(
+        known.get((file.step, file.outcome)) != (file.position, file.path.name, *_stamp(file.path)) for file in now
+    )
 
 
 def scan(index: sqlite3.Connection, files: RunFiles, progress: Progress) -> None:

@@ -76,6 +76,15 @@ document.addEventListener("keydown", (event) => {
   if (!event.repeat || "jk".includes(event.key)) action();
 });
 
+// A note that was not saved is not lost without a question.
+let isSent = false;
+if (note) {
+  decide.addEventListener("submit", () => { isSent = true; });
+  window.addEventListener("beforeunload", (event) => {
+    if (note.value.trim() && !isSent) event.preventDefault();
+  });
+}
+
 for (const [place, item] of items.entries()) {
   item.addEventListener("focusin", () => { if (place !== chosen) mark(place); });
 }

@@ -28,7 +28,7 @@ def brought(run: Path, hooks: Hooks | None = None) -> tuple[Index, bool]:
 
 def entries(index: Index) -> dict[str, tuple[object, ...]]:
     connection = index.reader()
-    found = {row[1]: row for row in connection.execute("SELECT * FROM problem")}
+    found = {row[1]: row[:12] for row in connection.execute("SELECT * FROM problem")}
     connection.close()
     return found
 
