@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -281,6 +282,15 @@ def test_a_page_says_what_a_decision_does_not_change(tmp_path: Path) -> None:
             assert effect in client.get(f"/problem?id={row_id}").text
 
 
+def test_a_run_that_is_deleted_meanwhile_is_not_created_again_by_a_review(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    with serving(run) as (_, client):
+        fields = {"id": "p1", "decision": "reject", "csrf": client.csrf()}
+        shutil.rmtree(run)
+        answer = client.post("/decide", fields)
+        assert (answer.status, "not stored" in answer.text, run.exists()) == (500, True, False)
+
+
 def test_packed_files_of_a_run_are_named(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     (run / "solve.jsonl.zst").write_bytes(b"")
@@ -377,6 +387,7 @@ def test_the_verb_prints_an_address_and_ends_with_ctrl_c(tmp_path: Path) -> None
         (["nowhere"], "no such directory"),
         (["empty"], "no files of a run"),
         (["run", "--host", "no.such.host."], "listen"),
+        (["run", "--export-static", "run/reviews.jsonl"], "a name without .jsonl"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_one_line(tmp_path: Path, words: list[str], complaint: str) -> None:

@@ -72,6 +72,8 @@ def command(
     address. Ctrl-C stops the server.
     """
     if export_static is not None:
+        if export_static.suffix == ".jsonl":
+            raise InputError(f"{export_static}: --export-static writes a directory; give a name without .jsonl")
         return _export(run, export_static, limit)
     _check_extra()
     shelf = Shelf(run, hooks(say))

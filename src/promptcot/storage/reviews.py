@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from promptcot.errors import StorageError
-from promptcot.storage.atomic import sync
+from promptcot.storage.atomic import make_parent, sync
 from promptcot.storage.json import dumps, loads
 from promptcot.storage.paths import url_of
 
@@ -70,7 +70,7 @@ class Reviews:
 
 
 def append(directory: Path, review: Review) -> None:
-    """Append a line to the reviews in this directory. Raises StorageError."""
+    """Append a line to the reviews in this directory, which must exist. Raises StorageError."""
     note = None if review.note is None else review.note[:LONGEST_NOTE]
     _append(directory / REVIEWS, [dumps(asdict(replace(review, note=note)))])
 
@@ -129,6 +129,7 @@ def join(target: Path, sources: Sequence[Path]) -> int:
         if row_id in decided and _time(review) > _time(decided[row_id])
     ]
     if missing:
+        make_parent(target / REVIEWS)
         _append(target / REVIEWS, [dumps(asdict(review)) for review in (*missing, *newer)])
     return sum(reviews.damaged for reviews in theirs)
 
@@ -176,7 +177,6 @@ def _append(path: Path, lines: Sequence[bytes]) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """The file, open for appending. Other processes that append wait until the block ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

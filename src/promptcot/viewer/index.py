@@ -66,7 +66,11 @@ class Index:
                 if self._is_current(files):
                     return False
                 self._renew(files) if self._is_sound() else self._build(files)
-        except (sqlite3.Error, OSError, BrokenExecutor) as error:
+        except BrokenExecutor as error:
+            raise StorageError(
+                f"{self.directory}: a process that reads the files was killed; free some memory, and try again"
+            ) from error
+        except (sqlite3.Error, OSError) as error:
             raise StorageError(
                 f"{self.folder}: the index cannot be written ({error}); free some space, or remove this directory"
             ) from error

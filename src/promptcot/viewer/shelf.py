@@ -162,15 +162,16 @@ class Shelf:
         self._reviews, self.damaged, self._seen = reviews, reviews.damaged, seen
 
     def _insert_reviews(self, changed: Mapping[str, Sequence[Review]]) -> None:
-        for key, lines in changed.items():
-            latest = Reviews(lines).latest[key]
-            self._connection.execute(
-                "INSERT OR REPLACE INTO temp.review SELECT number, ?, ? FROM row WHERE id = ?",
-                (latest.decision, latest.note and clean(latest.note), key),
+        latest = ((key, Reviews(lines).latest[key]) for key, lines in changed.items())
+        rows = ((review.decision, review.note and clean(review.note), key) for key, review in latest)
+        names = ((_name(line.reviewer), key) for key, lines in changed.items() for line in lines)
+        with self._connection:  # ends the transaction
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO temp.review SELECT number, ?, ? FROM row WHERE id = ?", rows
             )
             self._connection.executemany(
-                "INSERT OR IGNORE INTO temp.reviewer SELECT number, ? FROM row WHERE id = ?",
-                {(_name(line.reviewer), key) for line in lines},
+                "INSERT OR IGNORE INTO temp.reviewer SELECT number, ? FROM row WHERE id = ?", names
             )
 
 

@@ -93,6 +93,8 @@ def test_two_processes_write_at_once_and_no_line_is_lost(tmp_path: Path) -> None
 
 def test_reviews_of_several_directories_are_joined_in_the_order_of_their_times(tmp_path: Path) -> None:
     one, other, both = (tmp_path / name for name in ("one", "other", "both"))
+    one.mkdir()
+    other.mkdir()
     append(one, review("a", "reject", at="2026-01-02"))
     append(one, review("b", "reject", at="2026-01-01"))
     append(other, review("b", "accept", at="2026-01-03"))
@@ -107,6 +109,8 @@ def test_reviews_of_several_directories_are_joined_in_the_order_of_their_times(t
 
 
 def test_an_older_decision_that_is_joined_later_does_not_override_a_newer_one(tmp_path: Path) -> None:
+    for name in ("both", "one"):
+        (tmp_path / name).mkdir()
     append(tmp_path / "both", review("a", "reject", at="2026-01-01T09:00:00+00:00"))
     append(tmp_path / "one", review("a", "accept", at="2026-01-01T09:30:00+02:00"))  # 07:30 in UTC
     append(tmp_path / "one", review("b", "accept", at="2026-01-01T09:00:00Z"))
@@ -117,6 +121,7 @@ def test_an_older_decision_that_is_joined_later_does_not_override_a_newer_one(tm
 
 
 def test_a_decision_that_is_taken_back_within_a_second_is_joined_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
     for decision in ("reject", "accept", "reject"):
         append(tmp_path / "one", review("a", decision))  # type: ignore[arg-type]
     for _ in range(2):
@@ -125,8 +130,9 @@ def test_a_decision_that_is_taken_back_within_a_second_is_joined_as_it_was(tmp_p
 
 
 def test_damaged_lines_of_what_is_joined_are_counted(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
     append(tmp_path / "one", review("a"))
-    (tmp_path / "two").mkdir()
     (tmp_path / "two" / REVIEWS).write_bytes(b'{"id": "b", "decis\n{}\n')
     assert join(tmp_path / "both", [tmp_path / "one", tmp_path / "two"]) == 2
     assert reviews_in(tmp_path / "both").rejected == {"a"}
@@ -154,3 +160,9 @@ def test_a_review_that_cannot_be_stored_says_so(tmp_path: Path) -> None:
     (tmp_path / REVIEWS).symlink_to("/dev/full")
     with pytest.raises(StorageError, match=r"reviews\.jsonl: the review cannot be stored .* free some space"):
         append(tmp_path, review("a"))
+
+
+def test_the_directory_of_a_run_that_was_deleted_is_not_created_again(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be stored"):
+        append(tmp_path / "deleted", review("a"))
+    assert not (tmp_path / "deleted").exists()
