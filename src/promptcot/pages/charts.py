@@ -1,8 +1,8 @@
 """Charts as inline SVG: bars, intervals, histograms, and a field of squares.
 
-Decides shapes only. Colours are classes of the stylesheet, and differ in lightness, so that a chart reads the same on a
-dark screen and on grey paper. Each chart names itself for those who cannot see it. Bars and intervals stand in cells of
-tables and stretch with them; the others are drawn 340 units wide, so that their words can be read on a phone.
+Decides shapes only. Colours are classes of the stylesheet and differ in lightness, so that a chart can be read on a
+dark screen and on grey paper. Each chart has a title for screen readers. Bars and intervals are in table cells and
+stretch with them; the other charts are 340 units wide, so that their labels can be read on a phone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from promptcot.printable import printable
 
 WIDTH = 340
 _SQUARES = 4_000
-"""A field of more squares says nothing at a glance."""
+"""A field with more squares cannot be read at a glance."""
 
 
 def bar(share: float, name: str, *, soft: float = 0.0) -> Markup:
