@@ -53,6 +53,8 @@ def comparison_html(a: Path, b: Path) -> str:
         sets = measured(a), measured(b)
     except InputError as error:
         sets, warnings = None, [*warnings, f"The sets are not compared: {error}"]
+    found = compared(*sets) if sets else []
+    reach = max((_reach(one) for one in found if _is_share(one)), default=0.1)
     return (
         environment("report")
         .get_template("comparison.jinja", globals={"percent": percent, "between": between})
@@ -62,8 +64,8 @@ def comparison_html(a: Path, b: Path) -> str:
             title=" and ".join(_names(one, other)),
             notices=warnings,
             lead=_lead(one, other, sets),
-            rows=[_row(found) for found in compared(*sets)] if sets else [],
-            note=_note(compared(*sets)) if sets else "",
+            rows=[_row(one, reach) for one in found],
+            note=_note(found) if sets else "",
             sides=[
                 _side(f"{letter}: {name}", report)
                 for letter, name, report in zip("AB", _names(one, other), (one, other), strict=True)
@@ -126,12 +128,11 @@ def _note(found: Sequence[Compared]) -> str:
     )
 
 
-def _row(one: Compared) -> Mapping[str, Any]:
-    found = one.difference
-    share = one.kind == "share" or _is_share(one)
+def _row(one: Compared, share_reach: float) -> Mapping[str, Any]:
+    """One row of the table. All shares have the same scale, which ends at `share_reach`."""
+    found, share = one.difference, _is_share(one)
     value = percent if share else number
-    reach = max(map(abs, found.interval)) if found.interval else 1.0
-    reach = 1.0 if share and reach > 0.5 else max(0.1, reach) if share else (reach or 1.0)
+    reach = share_reach if share else _reach(one)
     drawn = (
         charts.interval(found.difference, found.interval, one.name, ends=(-reach, reach), zero=True)
         if found.interval
@@ -151,7 +152,13 @@ def _row(one: Compared) -> Mapping[str, Any]:
 
 
 def _is_share(one: Compared) -> bool:
-    return one.name in ("pass rate", "agreement")
+    return one.kind == "share" or one.name in ("pass rate", "agreement")
+
+
+def _reach(one: Compared) -> float:
+    """The larger end of an interval, without its sign."""
+    interval = one.difference.interval
+    return (max(map(abs, interval)) or 1.0) if interval else 0.0
 
 
 def _signed(value: float | None, share: bool) -> str:

@@ -221,10 +221,10 @@ def level_rows(report: Report) -> list[dict[str, Any]]:
 def _rates(report: Report) -> Markup | None:
     if not report.pass_rates:
         return None
-    ends = [(f"{span['low']:.0%}".rstrip("%"), f"{span['high']:.0%}".rstrip("%")) for span in report.pass_rates]
-    spans = [(f"{low}–{high}", int(span["count"])) for (low, high), span in zip(ends, report.pass_rates, strict=True)]
-    about = "; ".join(f"{count:,} with {label}%" for label, count in spans if count)
-    return charts.histogram(spans, "Problems by pass rate, in percent", about)
+    counts = [int(span["count"]) for span in report.pass_rates]
+    edges = [f"{100 * bound:.0f}" for bound in (*(span["low"] for span in report.pass_rates), 1.0)]
+    about = "; ".join(f"{count:,} from {edges[n]}% to {edges[n + 1]}%" for n, count in enumerate(counts) if count)
+    return charts.histogram(counts, edges, "Problems by pass rate, in percent", about)
 
 
 def _validity(table: Mapping[str, Mapping[str, int]]) -> Mapping[str, Any]:
