@@ -35,7 +35,7 @@ def notices(report: Report) -> Iterator[str]:
     if gone and report.state != "being written":
         more = [f"{len(gone) - _MOST_FILES:,} more files"] if len(gone) > _MOST_FILES else []
         names = listed([*gone[:_MOST_FILES], *more])
-        yield f"Files of the run directory are missing, and so is what only they contain: {names}."
+        yield f"Files of the run directory are missing, with everything that only they contain: {names}."
     if report.damaged:
         were = "was" if report.damaged == 1 else "were"
         yield f"{counted(report.damaged, 'line')} of the run’s files could not be read and {were} skipped."

@@ -108,7 +108,7 @@ def test_what_is_gone_of_a_run_is_named(run: Path) -> None:
     (run / "judge-b.jsonl").unlink()
     text = words(page(run))
     assert (
-        "Files of the run directory are missing, and so is what only they contain: recipe.json and judge-b.jsonl"
+        "Files of the run directory are missing, with everything that only they contain: recipe.json and judge-b.jsonl"
         in text
     )
 

@@ -63,7 +63,7 @@ def overview_lines(files: RunFiles, found: Overview, reviews: Mapping[str, Revie
 
 def _left(one: Left) -> str:
     words = f"{one.outcome} by {one.step}" if one.outcome == "dropped" else f"failed in {one.step}"
-    return f"{words}, {quoted(one.reason)}: {one.count:,}{_ids(one.ids, one.count)}"
+    return f"{words} ({quoted(one.reason)}): {one.count:,}{_ids(one.ids, one.count)}"
 
 
 def _ids(ids: Sequence[str], count: int) -> str:
