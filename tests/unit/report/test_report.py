@@ -213,7 +213,7 @@ def test_rows_without_an_id_are_counted_and_not_shown(run: Path) -> None:
     assert "None" not in {one.history.id for one in report.chosen}
 
 
-WRONG: list[Any] = [None, True, -1, 1e400, 10**400, "x", [], [None, "a"], {}, {"a": {"b": [1]}}, {"a": "b"}]
+WRONG: list[Any] = [None, -1, 10**400, "x", [None, "a"], {"a": {"b": [1]}}]
 """Values of another type or size than any field of a summary has."""
 
 
