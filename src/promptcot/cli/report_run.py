@@ -1,6 +1,6 @@
-"""`promptcot report`: a run as one page of HTML, or two runs side by side.
+"""`promptcot report`: writes a run as one HTML page, or two runs side by side.
 
-The folder `cli/report` holds what is printed; the pages are made in `promptcot.report`.
+`promptcot.report` writes the pages; the folder `cli/report` is about what verbs print.
 """
 
 from __future__ import annotations

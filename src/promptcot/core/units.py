@@ -1,4 +1,4 @@
-"""Formats durations, sizes and counts for people."""
+"""Formats durations, sizes, counts and shares for people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from __future__ import annotations
 def counted(count: int, noun: str, plural: str = "") -> str:
     """So many of something: 0 rows, 1 row, 2 rows, 3,000 rows."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share in percent; one between 0 and 1 is never rounded to 0% or 100%."""
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{100 * share:.0f}%"
 
 
 def duration(seconds: float) -> str:

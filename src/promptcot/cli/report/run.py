@@ -135,7 +135,7 @@ def caution(recipe: Recipe) -> Iterator[str]:
 
 
 def summary(run: Run, inputs: Inputs) -> Iterator[str]:
-    """The funnel, the agreement, some accepted problems, the files, and what to do next."""
+    """The funnel, the agreement, some accepted problems, and the files."""
     counts = run.counts
     if not counts:
         yield f"{counted(len(inputs.table), 'concept')}: {inputs.directory / 'encode.safetensors'}"
@@ -167,8 +167,17 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
 
 
 def report_lines(report: Path | str) -> Iterator[str]:
-    """Where the page is that shows the run, or why there is none."""
+    """The path of the report of the run, or why there is none."""
     yield f"report: {report}" if isinstance(report, Path) else f"note: {report}"
+
+
+def next_lines(run: Run, inputs: Inputs) -> Iterator[str]:
+    """What to do after the run."""
+    if inputs.part.shard is not None and run.counts:
+        yield f"this is shard {inputs.part.shard}; when all shards are finished: promptcot merge OUT {run.directory} …"
+    elif run.counts and run.last.counts.rows_written and _is_embedded(inputs.recipe):
+        yield ""
+        yield from table([("next, with a real model", "what it does"), *_NEXT])
 
 
 def code_of(run: Run) -> int:
@@ -274,11 +283,6 @@ def _files(run: Run, inputs: Inputs) -> Iterator[str]:
         yield f"\n{run.came:,} of the target of {counted(target, 'problem')}: {_used_up(run, inputs)}"
     yield f"\n{came:,} {what}: {run.directory / SET if has_set(run.steps) else run.last.path}"
     yield f"rows of every step, and why rows were dropped: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
-    if inputs.part.shard is not None:
-        yield f"this is shard {inputs.part.shard}; when all shards are finished: promptcot merge OUT {run.directory} …"
-    elif came and _is_embedded(inputs.recipe):
-        yield ""
-        yield from table([("next, with a real model", "what it does"), *_NEXT])
 
 
 def _used_up(run: Run, inputs: Inputs) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptcot.core import fields
+
 _TOLD = ("calls", "prompt_tokens", "completion_tokens")
 
 
@@ -31,10 +33,10 @@ def spending(stages: Mapping[str, Any], problems: int) -> dict[str, Any] | None:
 
 def paid_of(stage: Any) -> dict[str, Any]:
     """What was paid of one step, over all its models."""
-    models = stage.get("models") if isinstance(stage, Mapping) else None
-    tables = [table for table in models.values() if isinstance(table, Mapping)] if isinstance(models, Mapping) else []
-    costs = [table["cost"] for table in tables if table.get("cost") is not None]
-    counts = {key: sum(table.get(key) or 0 for table in tables) for key in (*_TOLD, "unpriced")}
+    models = fields.mapping(fields.mapping(stage).get("models"))
+    tables = [fields.mapping(table) for table in models.values()]
+    costs = [cost for table in tables if (cost := fields.number(table.get("cost"))) is not None]
+    counts = {key: sum(fields.whole(table.get(key)) or 0 for table in tables) for key in (*_TOLD, "unpriced")}
     return {**counts, "cost": sum(costs) if costs else None}
 
 
