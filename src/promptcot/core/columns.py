@@ -123,7 +123,7 @@ class Columns:
             yield number, reading.row(row)
 
     def tell_once(self, line: str) -> None:
-        """Report a line about a file once, although the file may be read several times."""
+        """Report a line about a file once, even if the file is read several times."""
         if line not in self._told:
             self._told.add(line)
             self.tell(line)
@@ -156,7 +156,7 @@ def _typical(rows: Sequence[Row]) -> Row:
 class _Reading:
     """The mapping of one file. `given` always applies, `takes` only if a row lacks the field.
 
-    `typical` is a row with all the fields that the first rows of the file have.
+    `typical` is a row with all fields of the file's first rows.
     """
 
     layout: Layout | None

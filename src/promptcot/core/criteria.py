@@ -40,7 +40,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The ratings in order, the line of the verdict, and the rule from the one to the other."""
+    """The ratings in order, the line of the verdict, and the rule from ratings to verdict."""
 
     ratings: tuple[Criterion, ...]
     verdict: Criterion
@@ -95,7 +95,7 @@ def spelling(label: str) -> str:
 
 
 def criterion_of(item: Mapping[str, Any]) -> Criterion:
-    """A checked table as a criterion."""
+    """The criterion in a checked table."""
     return Criterion(item["key"], item["label"], tuple(item.get("aliases", ())), item.get("meaning", ""))
 
 
@@ -108,7 +108,7 @@ _KINDS = {str: "string", list: "list of strings", int: "whole number"}
 def shape_mistakes(
     data: Mapping[str, Any], name: str, one: str, fields: Mapping[str, type], verdict_fields: Mapping[str, type]
 ) -> list[str]:
-    """The mistakes in the tables of a file: [[name]], of which each is called `one`, and [verdict]."""
+    """The mistakes in the tables of a file: [[name]], each called `one` in messages, and [verdict]."""
     items, verdict = data.get(name), data.get("verdict")
     known = (name, "verdict")
     mistakes = [f"unknown key {key!r}; known are {name!r} and 'verdict'" for key in data if key not in known]

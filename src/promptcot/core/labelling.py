@@ -46,7 +46,7 @@ class Wording:
 class Said:
     """The content of one trace: its answer and class, or its `refusal`, the reason why the problem is broken.
 
-    `fit` for a complete, well-formed trace; `model` wrote it.
+    `fit`: the trace is complete and well-formed. `model` wrote it.
     """
 
     text: str | None
@@ -135,7 +135,7 @@ def class_of(number: int, classes: Sequence[int]) -> int:
 
 
 def _rate(numbers: Mapping[int, int], classes: Sequence[int], label: int | None) -> Row:
-    """How many of one model's traces give the label."""
+    """The share of one model's traces that give the label."""
     n = sum(numbers.values())
     right = sum(count for number, count in numbers.items() if class_of(number, classes) == label)
     return {"pass_rate": None if label is None else right / n, "n": n}

@@ -171,7 +171,7 @@ def _chat(found: object, system: object) -> list[dict[str, Any]] | None:
 
 
 def thought(thinking: str, answer: str) -> Take:
-    """A trace made from its thinking and its answer. Of several texts of thinking, the first."""
+    """A trace from its thinking and its answer; if there are several texts of thinking, from the first."""
     return Take((thinking, answer), _thought)
 
 
@@ -313,4 +313,4 @@ LAYOUTS: Sequence[Layout] = (
         {"problem": asked("messages"), "completion": answered("messages")},
     ),
 )
-"""All known layouts. The first that fits is used, so layouts with more marks come first."""
+"""All known layouts. The first that fits is used; therefore layouts with more marks come first."""

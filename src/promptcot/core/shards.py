@@ -36,7 +36,7 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def has(self, name: str) -> bool:
-        """Whether the row of this id belongs here. Must never change, so that shards of two versions fit together."""
+        """Whether the row of this id belongs here. This rule must never change, so that shards of two versions fit."""
         digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index - 1
 

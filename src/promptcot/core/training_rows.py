@@ -57,9 +57,9 @@ def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str], 
 
 
 def concept_row(learned: Row, blocks: Blocks = PLAIN) -> Row:
-    """A row of a concepts file for `sample`, from a training row: `concepts`, `level`, `problem`, and any `source`."""
+    """A row of a concepts file for `sample`, from a training row: `concepts`, `level`, `problem`, `source` if known."""
     found = parse(learned["completion"], blocks=blocks)
-    assert not isinstance(found, Unreadable)  # the training row was made from the same blocks
+    assert not isinstance(found, Unreadable)  # the training row was made from the same blocks, so they can be parsed
     row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": found[blocks.problem]}
     return row | ({"source": learned["source"]} if "source" in learned else {})
 

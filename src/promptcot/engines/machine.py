@@ -20,7 +20,7 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. `index` is its place on the PCI bus; memory is in bytes."""
+    """One GPU. `index` is its position on the PCI bus; memory is in bytes."""
 
     index: int
     uuid: str

@@ -166,7 +166,7 @@ class Engines:
 
     async def close(self) -> None:
         """Release all models."""
-        async with AsyncExitStack() as stack:  # also the others, where closing one fails
+        async with AsyncExitStack() as stack:  # closes the others even if closing one fails
             for engine in self._opened.values():
                 stack.push_async_callback(engine.close)
             self._opened = {}
@@ -182,7 +182,7 @@ def key_of(spec: Served, role: str) -> str:
     """The key of an opened model: all settings except those of sampling."""
     purpose = "embed" if gives_vectors(spec, role) and kind_of(spec) == "vllm" else ""
     shared = spec.model_dump_json(include=set(Served.model_fields) - {"price"})
-    embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model is called so, too
+    embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model has that name too
     return f"{purpose} {embedded} {shared}"
 
 
@@ -205,5 +205,5 @@ def local_folder(model: str, role: str) -> Path:
         )
     raise InputError(
         f"{model}: no such model folder, and no such model in the local Hub cache. `hf download {model}` fetches a "
-        "model of the Hub; `nano` is the embedded one; --base-url asks a server"
+        "model of the Hub; `nano` is the embedded one; --base-url calls a server"
     )

@@ -36,7 +36,7 @@ class Vectors(Wrapper):
         return await answer
 
     async def _work(self) -> None:
-        await asyncio.sleep(0)  # others that are ready come along
+        await asyncio.sleep(0)  # joins other waiting requests
         while self._waiting:
             batch, self._waiting = self._waiting[:TEXTS_AT_ONCE], self._waiting[TEXTS_AT_ONCE:]
             if asked := [one for one in batch if not one[1].done()]:

@@ -54,7 +54,7 @@ def _why_not(found: Any) -> str | None:
             inspect.signature(function).bind(*arguments, **options)
         except TypeError as error:
             return f"`{part}` does not accept the arguments of promptcot.Verifier: {error}"
-        except ValueError:  # the signature of a function that is not written in Python
+        except ValueError:  # functions not written in Python may have no signature
             continue
     return None
 

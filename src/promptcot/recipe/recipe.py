@@ -90,7 +90,7 @@ class Recipe(Section):
 
     @property
     def calls(self) -> dict[str, int]:
-        """The number of calls of a stage for each row, by its name, where it is not one."""
+        """The number of calls of a stage for each row, by the stage's name, if it is not one."""
         voters = [*self.voters]
         votes = (
             {name: len(range(place, self.verify.votes, len(voters))) for place, name in enumerate(voters)}

@@ -97,7 +97,7 @@ class Price(Section):
 class Served(Section):
     """A model and its engine: this process (`local`), a vLLM server that we start, or any server at `base_url`.
 
-    `auto` is `openai` where a `base_url` is given, `local` for the embedded models, vLLM where it and a GPU are found,
+    `auto` is `openai` if a `base_url` is given, `local` for the embedded models, vLLM if it and a GPU are found,
     and else `local`. The key of a server is read from the environment variable `api_key_env`. On a cluster the server
     has `replicas` replicas of `n_gpus` GPUs each; by default as many as the model's share of the cluster allows.
     """

@@ -62,7 +62,7 @@ _OF_ONE_CALL = (RequestRefused, TransientError)
 class LocalRunner:
     """Runs stages in this process, with at most `concurrency` calls of each stage at a time, to each server of it.
 
-    `max_retries` limits the retries of a row whose reply cannot be used, `budget` the spending of all stages.
+    `max_retries` limits the retries of a row whose reply cannot be used, and `budget` the cost of all stages.
     `rows_ahead` sets how far the newest row of a stage may run ahead of the oldest, where the default is too small.
     With `keep_going` a stage is not stopped when none of its replies can be used.
     """

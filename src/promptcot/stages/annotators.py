@@ -112,7 +112,7 @@ def level_giver(levels: Sequence[str], seed: int) -> Callable[[Row], Row]:
             return row
         try:
             problem = problem_of(row, f"row {row['id']}")
-        except UnfitRow:  # `ask` refuses it later
+        except UnfitRow:  # `ask` raises for it later
             return row
         return {**row, "level": levels[derive_seed(seed, "level", problem) % len(levels)]}
 

@@ -113,7 +113,7 @@ class _Beside(Generic[_Asked, _Answer]):
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with suppress(OSError):  # of data that was not sent
+            with suppress(OSError):  # for data that was not sent
                 process.communicate()
 
 

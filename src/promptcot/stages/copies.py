@@ -28,19 +28,19 @@ _WHOLES = 2
 _HALF = np.uint64(32)
 _PLACES = (np.arange(_BANDS, dtype=np.uint32) * np.uint32(0x85EBCA6B)).astype(np.uint32)
 _LEAST_ALIKE = 0.3
-"""Texts whose signatures agree less share less than half of their shingles, except for one in ten thousand."""
+"""Below this agreement of signatures, all but one in 10,000 pairs of texts share less than half of their shingles."""
 _MOST_LOOKED_AT = 8
 """The most texts compared with one text: of those that share bands, and of those that share anchors."""
 _MOST_IN_A_BUCKET = 32
 _FAMILY = 2
-"""This many texts that differ only in numbers count as made from one template."""
+"""From this number on, texts that differ only in numbers count as made from one template."""
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The name of the text that is copied, and how the two are alike."""
+    """The name of the original text, and the similarity of the two."""
 
     of: str
     alike: Alike
@@ -59,7 +59,7 @@ class _Found:
 
 
 class Copies:
-    """Texts that are not copies of each other, on disk in a folder. `near` and `mask_numbers` are as in `near`;
+    """Indexed texts that are not copies of each other, in a folder. `near` and `mask_numbers` are as in `near`;
     `semantic` is the least cosine of two vectors that counts as the same meaning.
 
     `capped` counts texts for which not all likely ones were compared, `numbered` those that differ only in numbers from
@@ -223,7 +223,7 @@ class Copies:
 
 
 def _noted(marks: Marks) -> NDArray[np.uint32]:
-    """The hashes of each text as a whole, and of the bands of its signature: array (texts, 34)."""
+    """The hashes of each whole text, and of the bands of its signature: array (texts, 34)."""
     bands = marks.signatures.view(np.uint32) * np.uint32(0xC2B2AE35) + _PLACES
     return np.concatenate([marks.wholes, bands], axis=1)
 

@@ -124,11 +124,11 @@ class Decontaminate:
         return Drop(REASON, details={"contamination": told(hit)})
 
     def finish(self) -> Sequence[Row]:
-        """Nothing is held back."""
+        """No rows: nothing is held back."""
         return ()
 
     def summary(self) -> Mapping[str, Any]:
-        """What a run's summary says of it."""
+        """The step's part of the run's summary."""
         return {
             "contamination": {
                 **self._references.summary(),

@@ -37,7 +37,7 @@ async def encode(
     batch_size: int = BATCH_SIZE,
     counts: StageCounts | None = None,
 ) -> None:
-    """Write the embeddings of the distinct `concepts` to `output_path`, in batches of `batch_size`.
+    """Write embeddings of the distinct `concepts` to `output_path`, in batches of `batch_size`.
 
     `counts`, if given, counts concepts as rows and batches as calls. Vectors that an earlier, interrupted run finished
     with the same model are reused. Raises InputError without concepts, LockedError when another process encodes to the

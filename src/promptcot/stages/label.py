@@ -34,7 +34,7 @@ from promptcot.storage.outputs import Output
 async def label_file(
     source: Path, targets: Mapping[str, Path], graders: Graders, settings: Settings, observe: Callable[[str], None]
 ) -> list[StageCounts]:
-    """Label the problems of a file of traces. `targets` has `label` and, where they are wanted, `sft`, `pairs`, `rl`.
+    """Label the problems of a file of traces. `targets` has `label` and, if requested, `sft`, `pairs`, `rl`.
 
     Returns the counts of each output, those of the labels last. A row that is not a trace is a failed row of the labels
     and of the training rows; if it is the first row, InputError is raised.
@@ -87,7 +87,7 @@ Outputs = Mapping[str, Output]
 class Writer:
     """The second pass. `asked` makes the prompt for a student; all outputs except the labels need it.
 
-    `verifiable` says for a source and a label whether answers can be compared with the label at all.
+    `verifiable` decides for a source and a label whether answers can be compared with the label at all.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ def _or_unfit(make: Callable[..., Row | str], *of: Any) -> Row | str | Failed:
 
 
 def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
-    """For each problem that has both, one right and one wrong trace, drawn from the complete, well-formed ones.
+    """One right and one wrong trace for each problem that has both, drawn from the complete, well-formed ones.
 
     A draw depends only on the seed and on the problem's source and id.
     """

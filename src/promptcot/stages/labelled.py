@@ -29,7 +29,7 @@ class Label:
     """Labels each problem with the answer on which most of its traces agree, and keeps problems in the `band`.
 
     A problem is complete when the number of traces that its rows state has arrived, or when another problem begins; it
-    counts as one row. The row has the label as its `answer` too. Its `trace` is the first complete, well-formed one
+    counts as one row. The row also has the label as its `answer`. Its `trace` is the first complete, well-formed one
     that gives the label: the order of samples is independent of their content, while the shortest trace would favour
     guesses and the longest one detours.
 
@@ -94,7 +94,7 @@ class Label:
         return [{**row, **label.fields(), "answer": label.text, "trace": _trace(group, sayings, label)}]
 
     async def _read(self, group: Sequence[Row]) -> tuple[Sequence[Said], labelling.Label]:
-        """What each trace says, with its class, and the label of all together."""
+        """The content of each trace, with its class, and the joint label."""
         key = _key(group[0])
         grader = grader_of(self._graders, key[0])
         classes, tally, sayings = Classes(grader), Tally(), []

@@ -70,7 +70,7 @@ def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> S
 def sampled_rows(
     sampler: Sampler, levels: Sequence[str], seed: int, render: RenderPrompt, ended: Callable[[Exhausted], None]
 ) -> Iterator[Row]:
-    """Generation inputs without end, or until no new combination is found; then `ended` is called with the reason."""
+    """Rows for the generator, endless unless no new combination is found; then `ended` is called with the reason."""
     try:
         for combination in combinations(sampler, levels, seed):
             yield _row(combination, render)

@@ -1,6 +1,6 @@
 """The step `select`: selects labelled problems for a set with the requested pass rates, levels, size and balance.
 
-All rows are held in a file until the end of the input, with about 80 bytes of each in memory. In `core.selection`,
+All rows are held in a file until the end of the input, and memory holds about 80 bytes of each. In `core.selection`,
 `settings` defines the options, `choosing` selects the problems, and `profiles` merges the rows of one problem.
 """
 
@@ -221,7 +221,7 @@ def holding(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # it holds other files, or was never created
+        with suppress(OSError):  # it has other files, or was never created
             folder.parent.rmdir()
 
 
@@ -230,7 +230,7 @@ def _are_same(one: Path, other: Path) -> bool:
         return one == other
     stats = status(one), status(other)
     if not all(found is not None and S_ISREG(found.st_mode) and found.st_size for found in stats):
-        return False  # reading it later reports what is wrong
+        return False  # a later read reports the error
     return filecmp.cmp(one, other, shallow=False)
 
 

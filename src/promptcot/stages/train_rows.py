@@ -19,7 +19,7 @@ from promptcot.storage.outputs import Output
 from promptcot.storage.rows import hash_id, read_rows, with_ids
 
 Learn = Callable[[Row], Row | str]
-"""The training row made from a row, or the reason why there is none."""
+"""Makes the training row of a row, or returns the reason why there is none."""
 
 
 def write_training_rows(

@@ -47,7 +47,7 @@ class Calls:
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         """Raises InputError if no line was ever a finished call."""
         self.damaged = offset = 0
-        old, known = True, False  # whether a line without a checksum may be valid; whether the file has calls
+        old, known = True, False  # `old`: a line without a checksum may be valid; `known`: the file has calls
         with self._path.open("rb") as lines:
             for line in lines:
                 call = _call(line, old)

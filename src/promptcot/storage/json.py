@@ -60,7 +60,7 @@ def indented(value: Any) -> bytes:
 
 
 def ascii_line(value: Any) -> str:
-    """The same line without its line break, in ASCII: a terminal shows it as it is, whatever is in it."""
+    """The same line without its line break, in ASCII: a terminal shows it unchanged, with any content."""
     return _BEYOND_ASCII.sub(_escaped, dumps(value).decode().rstrip("\n"))
 
 

@@ -48,7 +48,7 @@ def read_parquet(source: Path) -> Iterator[Row]:
 
 
 def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> Counter[str]:
-    """Write rows, which are read at least twice, to a file. Returns the replacements, counted. Raises InputError,
+    """Write rows to a file; they are read at least twice. Returns the counted replacements. Raises InputError,
     OSError.
     """
     arrow = pyarrow("lib")
@@ -56,7 +56,7 @@ def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> C
     while True:
         try:
             return _write(batches(), kinds, target)
-        except _Misfit as misfit:  # the type of the first rows of a column may not fit all
+        except _Misfit as misfit:  # the type of a column's first rows may not fit all
             kinds[misfit.column] = None
         except arrow.ArrowException as error:
             raise InputError(f"{target}: these rows cannot be written as Parquet ({error}); use .jsonl") from error

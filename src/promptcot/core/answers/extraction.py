@@ -28,10 +28,10 @@ _JOINT = re.compile(
 
 @dataclass(frozen=True)
 class Extracted:
-    """The answer, or None and why there is none: `method` says how it was found or what was missing.
+    """The answer, or None; `method` says how it was found, or why there is none.
 
-    Here it is "boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box" or "nothing"; where a
-    verifier of a user's own was asked, "own", "no answer", "timeout" or "crash".
+    `method` is "boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box" or "nothing"; a custom
+    verifier gives "own", "no answer", "timeout" or "crash".
     """
 
     answer: str | None
@@ -39,7 +39,7 @@ class Extracted:
 
     @property
     def lost(self) -> bool:
-        """Whether it is not known if there is an answer, since the verifier failed over the reply."""
+        """Whether the verifier failed on the reply, so that it is unknown if there is an answer."""
         return self.method in ("timeout", "crash")
 
 
@@ -51,7 +51,7 @@ class _Box:
 
 
 def extract(completion: str, *, unboxed: bool = False) -> Extracted:
-    """The answer of `completion`; with `unboxed`, a final line without a box will do. Takes time linear in its length.
+    """The answer of `completion`; `unboxed` also accepts a final line without a box. Takes linear time.
 
     >>> extract(r"<think>\\boxed{1}</think> So it is \\boxed{2}.")
     Extracted(answer='2', method='boxed')
@@ -69,13 +69,13 @@ def extract(completion: str, *, unboxed: bool = False) -> Extracted:
 
 
 def _boxes(text: str) -> list[_Box]:
-    """The outermost boxes in the order of their starts; of those inside a box that never closes, all."""
+    """The outermost boxes in the order of their starts. Boxes inside a box that never closes count as outermost."""
     found: list[_Box] = []
-    open_braces: list[int | None] = []  # where the box of each open brace starts; None: a brace of something else
+    open_braces: list[int | None] = []  # for each open brace, where its box starts; None: not the brace of a box
     starts: list[int] = []
     bare_until = 0
     first = min((place for name in _NAMES if (place := text.find(name)) >= 0), default=len(text))
-    for token in _TOKEN.finditer(text, first):  # no brace before the first box says where a box ends
+    for token in _TOKEN.finditer(text, first):  # braces before the first box do not matter
         if token[1]:
             starts.append(len(open_braces))
             if token[2]:

@@ -24,11 +24,11 @@ _CLOSING = {"(": ")", "{": "}", r"\{": r"\}", "[": "]"}
 
 
 class NotPlain(Exception):
-    """The text is more than this module reads."""
+    """The text is not in the plain part of LaTeX that this module parses."""
 
 
 class Value(Protocol):
-    """What can be added and multiplied."""
+    """A value that can be added and multiplied."""
 
     def __neg__(self: Number) -> Number: ...
     def __add__(self: Number, other: Number) -> Number: ...
@@ -40,7 +40,7 @@ Number = TypeVar("Number", bound=Value)
 
 
 class Numbers(Protocol[Number]):
-    """A kind of number. Each method raises NotPlain for what it does not know, ZeroDivisionError where none exists."""
+    """A kind of number. Methods raise NotPlain for unsupported input, ZeroDivisionError for undefined values."""
 
     def literal(self, token: str) -> Number: ...
     def name(self, token: str) -> Number: ...
@@ -54,7 +54,7 @@ class Numbers(Protocol[Number]):
 
 
 def tokens_of(text: str) -> list[str]:
-    """The tokens of a normalised text. Raises NotPlain for anything that is none, and for a very long text."""
+    """The tokens of a normalised text. Raises NotPlain for unknown tokens and very long texts."""
     found, place, text = [], 0, text.rstrip()
     if len(text) > _LONGEST:
         raise NotPlain
@@ -70,7 +70,7 @@ def tokens_of(text: str) -> list[str]:
 
 
 def computed(tokens: Sequence[str], numbers: Numbers[Number]) -> Number:
-    """What the tokens come to. Raises NotPlain, and ZeroDivisionError."""
+    """The value of the tokens. Raises NotPlain and ZeroDivisionError."""
     reading = _Reading(tokens, numbers)
     found = reading.sum(0)
     if reading.place < len(tokens):
@@ -79,7 +79,7 @@ def computed(tokens: Sequence[str], numbers: Numbers[Number]) -> Number:
 
 
 class _Reading(Generic[Number]):
-    """Sums of products of powers of atoms, from a place on."""
+    """Parses sums of products of powers of atoms, from a position on."""
 
     def __init__(self, tokens: Sequence[str], numbers: Numbers[Number]) -> None:
         self._tokens, self._numbers = tokens, numbers
@@ -116,7 +116,7 @@ class _Reading(Generic[Number]):
                 total = total / self._factor(depth)
             elif token in _STARTS or token[:1].isalpha():
                 if after_number and token == r"\frac":
-                    raise NotPlain  # 3\frac{1}{2} is a mixed number, which is read elsewhere
+                    raise NotPlain  # 3\frac{1}{2} is a mixed number, which other modules parse
                 total = total * self._power(depth)
             else:
                 break
@@ -136,7 +136,7 @@ class _Reading(Generic[Number]):
         return self._factorials(self._numbers.power(base, self._exponent(depth + 1)))
 
     def _exponent(self, depth: int) -> Number:
-        """A group, or one token; 2^{3^2} is read as a tower, and so is 2^3^2."""
+        """A group or one token; both 2^{3^2} and 2^3^2 are towers."""
         if depth > _DEEPEST:
             raise NotPlain
         negative = self._signs()
@@ -152,7 +152,7 @@ class _Reading(Generic[Number]):
             self._take()
             marks += 1
         if marks > 2:
-            raise NotPlain  # nobody agrees on what that is
+            raise NotPlain  # there is no agreed meaning
         return self._numbers.factorial(base, marks) if marks else base
 
     def _atom(self, depth: int) -> Number:
@@ -183,7 +183,7 @@ class _Reading(Generic[Number]):
         raise NotPlain
 
     def _argument(self, depth: int) -> Number:
-        """A group, or a number that ends its product: of \\ln 2x it is unclear what the x belongs to."""
+        """A group, or a number at the end of its product: in \\ln 2x it is unclear if x is in the argument."""
         if self._next() in ("(", "{"):
             return self._atom(depth)
         found = self._atom(depth)

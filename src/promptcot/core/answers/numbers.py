@@ -18,7 +18,7 @@ from promptcot.core.answers.units import NONE, Unit, alike, is_percent, scale_be
 _LONGEST = 4000
 _ENOUGH_DIGITS = 10
 
-# Atomic groups, so that a long row of digits is read once and not split in every possible way.
+# Atomic groups prevent backtracking over long runs of digits.
 _INT = r"(?>[1-9]\d{0,2}(?:,\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?>{_INT}(?:\.\d*)?|\.\d+)"
 _SIGNED = rf"[-+]?\s*{_DECIMAL}"
@@ -38,7 +38,7 @@ _BASED = re.compile(r"(?P<sign>-?)\(?(?P<digits>\d[0-9A-Za-z]*)\)?\s*_\s*\{?\s*(
 
 @dataclass(frozen=True)
 class Number:
-    """What was read. `value` is None when the number is too long; then `literal` decides.
+    """A parsed number. `value` is None if the number is too long; then `literal` is compared.
 
     `decimals` is the number of significant digits of a decimal, 0 for an integer or fraction. `base` is 0 unless a base
     was written as a subscript; then `value` is in that base.
@@ -53,7 +53,7 @@ class Number:
 
 @remembered(8192)
 def number(text: str) -> Number | None:
-    """The number that a normalised `text` is, with its unit; None if it is something else."""
+    """The number in a normalised `text`, with its unit; None if the text is anything else."""
     if len(text) > _LONGEST:
         long = _LONG.fullmatch(text.strip())
         return Number(None, long[1] + (long[2].lstrip("0") or "0") + (long[3] or "").rstrip(".0")) if long else None
@@ -80,7 +80,7 @@ def _repeating(sign: str, whole: str, once: str, period: str) -> Number:
 
 
 def _inside(text: str) -> str:
-    """Without one pair of parentheses, braces or an upright font around the whole."""
+    """The text without one surrounding pair of parentheses or braces, or one surrounding upright font."""
     found = re.fullmatch(r"\\text\s*\{([^{}a-zA-Z]*)\}|\(([^(),]*)\)|\{([^{},]*)\}", text)
     return next(part for part in found.groups() if part is not None).strip() if found else text
 
@@ -144,12 +144,12 @@ def same_number(gold: Number, answer: Number) -> bool:
 
 
 def _meanings(gold: Number, answer: Number) -> list[Fraction]:
-    """What `answer` may mean, in the unit of `gold`, when exactly one of the two is a percentage."""
+    """The possible values of `answer`, in the unit of `gold`, if exactly one of the two is a percentage."""
     assert gold.value is not None
     assert answer.value is not None
     if is_percent(gold.unit):
         return [answer.value, answer.value * 100]
-    # "0.1 %" is not 0.1; but who asks for "what percentage" and notes 10 means 10 %.
+    # "0.1 %" is not 0.1; but a gold of 10 for "what percentage" means 10 %.
     return [answer.value / 100, *([answer.value] if abs(gold.value) > 1 else [])]
 
 

@@ -29,7 +29,7 @@ _LONGEST, _MOST = 2000, 50
 
 
 def without_programs(text: str) -> str:
-    """`text` with the calls of programs in LaTeX; a text that is long, or has none, as it is."""
+    """`text` with program calls converted to LaTeX; unchanged if it is long or has none."""
     if len(text) > _LONGEST or not _POSSIBLE.search(text):
         return text
     text = _CHOOSE.sub(_binomial, _MODULE.sub("", text))
@@ -54,7 +54,7 @@ def _binomial(found: re.Match[str]) -> str:
 
 
 def _written(name: str, inside: str) -> str | None:
-    """A call in LaTeX; None for arguments that it does not take."""
+    """A call in LaTeX; None if the arguments do not fit the function."""
     arguments = [argument.strip() for argument in split(inside, _COMMA)]
     if name in _ENDS:
         ends = _ENDS[name]
@@ -78,7 +78,7 @@ def _written(name: str, inside: str) -> str | None:
 
 
 def _rows(text: str) -> list[list[str]] | None:
-    """The rows of [[1, 2], [3, 4]]; None unless all are lists of one length."""
+    """The rows of [[1, 2], [3, 4]]; None unless all are lists of the same length."""
     if not text.startswith("[") or closing(text, 0) != len(text):
         return None
     rows = [row.strip() for row in split(text[1:-1], _COMMA)]

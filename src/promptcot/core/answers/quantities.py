@@ -39,7 +39,7 @@ _SET_AS_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 
 
 def mixed(text: str) -> tuple[Fraction, Unit] | None:
-    """What numbers with units of one kind come to, in the first unit; None for anything else, also for one of them."""
+    """The sum of several numbers with units of one kind, in the first unit; None for anything else."""
     if len(text) > _LONGEST or not text[:1].isdigit():
         return None
     total, first, last, place = Fraction(0), units.NONE, units.NONE, 0
@@ -65,7 +65,7 @@ def _unit(written: str, first: Unit) -> Unit | None:
 
 @lru_cache(maxsize=1024)
 def clock(text: str) -> tuple[int, bool] | None:
-    """Minutes since midnight of 9:30 p.m. or 21:30, and whether a half of the day was named; None for anything else."""
+    """Minutes since midnight of 9:30 p.m. or 21:30, and whether it has "a.m." or "p.m."; None for anything else."""
     found = _CLOCK.fullmatch(text.strip()) if len(text) <= _LONGEST and ("m" in text.lower() or ":" in text) else None
     if not found:
         return None
@@ -78,12 +78,12 @@ def clock(text: str) -> tuple[int, bool] | None:
 
 
 Date = tuple[int | None, int, int]
-"""Year, month and day; one without a year is that day of any year."""
+"""Year, month and day; a date without a year matches any year."""
 
 
 @lru_cache(maxsize=1024)
 def date(text: str) -> Date | None:
-    """The day that 5 June, June 5th, 2024 or 2024-06-05 is; None for anything else."""
+    """The date in 5 June, June 5th, 2024 or 2024-06-05; None for anything else."""
     if len(text) > _LONGEST or not any(character.isdigit() for character in text):
         return None
     found = _DATE.fullmatch(" ".join(_SET_AS_TEXT.sub(r"\1", text).split()))

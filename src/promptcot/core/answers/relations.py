@@ -32,7 +32,7 @@ ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}}))?'*(?:\^\{
 _CALL = r"\((?:[^()]|\([^()]*\))*\)"
 _COMPOSED = rf"\(\s*{ATOM}\s*\\circ\s*{ATOM}\s*\){_CALL}"
 _SEGMENT = rf"(?:{ATOM}(?:{_CALL}|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}}|{_COMPOSED})"
-# What has a value and is no equation to be solved, before the sign of equality: a limit, a sum, a determinant, \tan A.
+# Left sides that are expressions with a value, not unknowns to solve for: a limit, a sum, a determinant, \tan A.
 _OPERATION = re.compile(
     r"\s*\\(?:lim|sum|prod|int|det|dim|max|min|sup|inf|gcd|lcm)(?![a-zA-Z]).*"
     r"|\s*\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])[^-+]*"
@@ -52,7 +52,7 @@ _MAGNITUDE = re.compile(r"\s*\|\s*([a-zA-Z])\s*(?:([-+])\s*(\d{1,9}(?:\.\d{1,9})
 
 
 def name_of(text: str) -> str | None:
-    """The name that `text` is, without the variables of a function; None if it says more than a name."""
+    """`text` if it is a name, without the variables of a function; None if it is more than a name."""
     return _ARGUMENT.sub("", compact(text)) if _NAME.fullmatch(text) else None
 
 
@@ -63,22 +63,22 @@ def argument_of(text: str) -> str:
 
 
 def has_order(text: str) -> bool:
-    """Whether a text says that something is less than something else."""
+    """Whether a text contains an inequality sign."""
     return _ORDER.search(text) is not None
 
 
 def is_relation(text: str) -> bool:
-    """Whether a text relates anything."""
+    """Whether a text contains a relation."""
     return _RELATION.search(text) is not None
 
 
 def has_variable(text: str) -> bool:
-    """Whether there is a letter in a text, outside of commands."""
+    """Whether a text contains a letter outside of commands."""
     return re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)) is not None
 
 
 def assigned(text: str) -> Part | None:
-    """x = 58,500, whose comma is not one of a list; None for all others."""
+    """x = 58,500, where the comma separates thousands, not members of a list; None for all others."""
     name, equals, value = text.partition("=")
     if equals and "," in value and number(value) is not None and (called := name_of(name)):
         return Named(text, called, Leaf(value.strip()))
@@ -154,7 +154,7 @@ def _named_tuple(text: str, names: str, values: str, depth: int, read: Reader) -
 
 
 def _interval(text: str, depth: int, read: Reader) -> Part | None:
-    """x > 5, 5 < x and 1 < x \\le 2 as intervals, where the bounds are numbers; other orders stay whole."""
+    """x > 5, 5 < x and 1 < x \\le 2 as intervals if the bounds are numbers; other inequalities are kept whole."""
     if hole := _hole(text, depth, read):
         return hole
     sides, signs = split(text, _ORDER), _ORDER.findall(text)
@@ -179,7 +179,7 @@ def _interval(text: str, depth: int, read: Reader) -> Part | None:
 
 
 def _hole(text: str, depth: int, read: Reader) -> Part | None:
-    """x \\ne 2 as the union of what is below and above; None for all others."""
+    """x \\ne 2 as the union of the ranges below and above 2; None for all others."""
     sides = split(text, _UNEQUAL)
     name = name_of(sides[0]) if len(sides) == 2 and number(sides[1].strip()) else None
     if name is None:
@@ -195,7 +195,7 @@ def _between(text: str, least: str, most: str, signs: list[str], depth: int, rea
 
 
 def _magnitude(text: str, sides: list[str], sign: str, depth: int, read: Reader) -> Part | None:
-    """|x - 1| < 3 as an interval around 1, |x| > 3 as the union outside of one around zero; None for all others."""
+    """|x - 1| < 3 as an interval around 1, |x| > 3 as the union outside an interval around 0."""
     inside = _MAGNITUDE.fullmatch(sides[0])
     found, bound = inside or _MAGNITUDE.fullmatch(sides[1]), sides[1] if inside else sides[0]
     size = number(bound.strip())

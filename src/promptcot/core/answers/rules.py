@@ -15,7 +15,7 @@ Replacement = str | Callable[[re.Match[str]], str]
 
 
 class Rule(NamedTuple):
-    """What is written instead of a pattern, what for, and the texts of which one must be there for it."""
+    """A pattern and its replacement, the rule's purpose, and substrings of which one must occur for it to apply."""
 
     note: str
     needs: tuple[str, ...]
@@ -23,8 +23,8 @@ class Rule(NamedTuple):
     written: Replacement
 
     def apply(self, text: str) -> str:
-        """`text` by this rule."""
-        for one in self.needs:  # a loop: `any` over a generator takes three times as long, for eighty rules
+        """`text` with this rule applied."""
+        for one in self.needs:  # a loop: `any` over a generator takes three times as long
             if one in text:
                 return self.pattern.sub(self.written, text)
         return text
@@ -70,7 +70,7 @@ def _segment(found: re.Match[str]) -> str:
 
 
 def _combinations(found: re.Match[str]) -> str:
-    """C_{10}^{4}, as it is written where C_1^2 is no power of a variable: of numbers, the greater one below."""
+    """C_{10}^{4} as a binomial if both are numbers and the lower is greater; C_1^2 may be a power of a variable."""
     scripts = {found[1]: found[2] or found[3], found[4]: found[5] or found[6]}
     n, k = scripts.get("_", ""), scripts.get("^", "")
     return rf"\binom{{{n}}}{{{k}}}" if n.isdecimal() and k.isdecimal() and int(n) >= int(k) > 0 else found[0]

@@ -67,7 +67,7 @@ _SPACED = re.compile(r"\\(?:hspace|vspace|hskip|kern|phantom|hphantom|vphantom)\
 
 
 def undressed(text: str) -> str:
-    """Without colours, sizes, old fonts, room, and the emphasis of HTML."""
+    """The text without colours, sizes, old fonts, spacing, and HTML emphasis."""
     if "</" in text:
         text = _TAGGED.sub(r"\2", text)
     if "\\" not in text:
@@ -81,7 +81,7 @@ def without_ordinals(text: str) -> str:
 
 
 def as_latex(text: str) -> str:
-    """The same in LaTeX, outside of what is set as text: plain functions and constants, arguments in braces."""
+    """The text in standard LaTeX, except in text commands: plain functions and constants, arguments in braces."""
     if "cis" in text:
         text = _CIS.sub(_cosine_and_sine, text)
     found, last = [], 0
@@ -92,7 +92,7 @@ def as_latex(text: str) -> str:
 
 
 def _conjugated(text: str) -> str:
-    r"""\overline{3+4i} as (3+4(-i)), where a number is written with i; segments and repeating digits stay."""
+    r"""\overline{3+4i} as (3+4(-i)), if it contains a complex number; segments and repeating digits stay."""
     place = 0
     while bar := _BAR.search(text, place):
         place = bar.end()
@@ -132,7 +132,7 @@ def _called(text: str) -> str:
 
 
 def _grouped(start: re.Pattern[str], text: str, written: Callable[[re.Match[str], str], str]) -> str:
-    """Each match that stands before a parenthesis, with what is in the parenthesis, as `written`, innermost last."""
+    """Rewrites each match before a parenthesis, together with the content of that, by `written`; innermost last."""
     place = 0
     while found := start.search(text, place):
         end = closing(text, found.end())
@@ -159,7 +159,7 @@ def chosen(text: str) -> str:
 
 
 def _around(text: str, place: int) -> tuple[int, int]:
-    """The bounds of the inside of the braces around a place; of the whole text where there are none."""
+    """The bounds of the content of the braces around a position; those of the whole text if there are none."""
     opened: list[int] = []
     for brace in re.finditer(r"(?<!\\)[{}]", text):
         if brace[0] == "{":
@@ -172,7 +172,7 @@ def _around(text: str, place: int) -> tuple[int, int]:
 
 
 def braced(text: str) -> str:
-    r"""Arguments of \frac, \binom and \sqrt in braces; a text that is nested very deeply stays as it is."""
+    r"""The text with arguments of \frac, \binom and \sqrt in braces; very deeply nested text is unchanged."""
     deep = deepest(text) > _DEEPEST or _ROW_OF_MACROS.search(text)
     return text if deep or not _MACRO.search(text) else _braced(text)
 
@@ -187,7 +187,7 @@ def _braced(text: str) -> str:
 
 
 def _macro(text: str, macro: re.Match[str]) -> tuple[str, int]:
-    """A macro with its arguments in braces, and where these end."""
+    """A macro with its arguments in braces, and the position where these end."""
     found, place = [macro[0]], macro.end()
     if macro[0] == r"\sqrt" and (option := _OPTION.match(text, place)):
         found.append(option[0].strip())

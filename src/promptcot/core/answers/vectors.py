@@ -22,7 +22,7 @@ _LONGEST = 400
 
 
 def components(text: str, count: int) -> Group | None:
-    """The tuple of `count` numbers that a sum of multiples of i, j and k is; None for anything else."""
+    """A sum of multiples of i, j and k as a tuple of `count` numbers; None for anything else."""
     names = set(_LETTERS.findall(text))
     directions = names & {"i", "j", "k"}
     if count not in (2, 3) or len(text) > _LONGEST or len(directions) < 2 or (count == 2 and "k" in names):
@@ -46,7 +46,7 @@ def _terms(text: str) -> list[str]:
 
 
 def multiple(text: str, depth: int, read: Reader) -> Group | None:
-    """A number times a tuple as the tuple that it is; None for anything else."""
+    """A number times a tuple, multiplied out; None for anything else."""
     factor = _FACTOR.match(text)
     if not factor or not factor[0].strip():
         return None

@@ -43,9 +43,9 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pass rates from `low`, which is one of them, to `high`, which is one only where `closed`; `share` is asked of it.
+    """Pass rates from `low` (inclusive) to `high` (inclusive only if `closed`), with the requested `share`.
 
-    What is next to another bin is open, so that each pass rate has one bin.
+    A bin that adjoins the next one is open, so that each pass rate is in one bin.
     """
 
     low: float
@@ -59,11 +59,11 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is asked of a set. `bins` and `levels` are empty where nothing is; their shares add up to 1.
+    """The settings of a set. `bins` and `levels` are empty if not requested; their shares add up to 1.
 
-    `model` is the one whose pass rates count; None: those over all traces. An answer is agreed where the label's
-    agreement is at least `min_agreement`; None: where it is more than a half. What only one of several traces
-    answered is not agreed. `size` is the most problems.
+    `model` is the model whose pass rates count; None: those over all traces. Traces agree if the label's agreement is
+    at least `min_agreement`; None: if it is more than a half. If only one of several traces has an answer, they do
+    not agree. `size` is the largest number of problems.
     """
 
     band: Band = Band()
@@ -88,7 +88,7 @@ class Settings:
         order: str = "as-is",
         **others: Any,
     ) -> Self:
-        """Settings as they are written on a command line or in a recipe. Raises UsageError."""
+        """Settings from their notation on a command line or in a recipe. Raises UsageError."""
         named = (balance,) if isinstance(balance, str) else tuple(dict.fromkeys(balance))
         for one in named:
             _one_of(one, BALANCES, "balance")
@@ -108,7 +108,7 @@ class Settings:
 
 
 def _shares(given: str | Mapping[str, float] | None, option: str) -> dict[str, float]:
-    """Shares by name, which are made to add up to 1. Raises UsageError."""
+    """Shares by name, normalised to a sum of 1. Raises UsageError."""
     table = _table(given, option) if isinstance(given, str) else dict(given or {})
     for name, share in table.items():
         if not isinstance(share, (int, float)) or not math.isfinite(share) or share < 0:
@@ -133,7 +133,7 @@ def _table(text: str, option: str) -> dict[str, float]:
 
 
 def _bins(shares: Mapping[str, float]) -> tuple[Bin, ...]:
-    """Raises UsageError for what is no bin, and for bins that overlap."""
+    """Raises UsageError for invalid bins and for bins that overlap."""
     edges = sorted((*_edges(name), share) for name, share in shares.items())
     for (low, high, _), (after, end, _) in pairwise(edges):
         if after < high:

@@ -53,7 +53,7 @@ class ServerActor:
     """Holds a server from `start` on. Errors are returned, not raised: Ray would wrap them."""
 
     def __init__(self, wanted: Wanted) -> None:
-        os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to the CPUs of the actor, which are a place, not a bound
+        os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to the CPUs of the actor, which are no limit
         remember(wanted.key)
         self._wanted = wanted
         self._logs = Path(tempfile.mkdtemp(prefix="promptcot-server-"))

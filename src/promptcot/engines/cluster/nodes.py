@@ -61,7 +61,7 @@ def join(address: str) -> Cluster:
     Raises ClusterUnusable.
     """
     os.environ.setdefault("RAY_usage_stats_enabled", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core would write warnings into our lines
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core would write warnings between our lines
     import ray
 
     if address and address.startswith("ray://"):

@@ -41,7 +41,7 @@ class Events:
             self._rest.append(piece)
             return []
         text = b"".join([*self._rest, piece])
-        held = b"\r" if text.endswith(b"\r") else b""  # it may be half of a CRLF
+        held = b"\r" if text.endswith(b"\r") else b""  # may be half of a CRLF
         text = text[: len(text) - len(held)]
         *lines, rest = _LINE_END.split(text) if b"\r" in text else text.split(b"\n")
         self._rest = [rest + held]

@@ -45,7 +45,7 @@ def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | 
     try:
         host, port = host_and_port(url)
     except ValueError:
-        return None  # whoever asks this address is told what is wrong with it
+        return None  # the call reports what is wrong with this address
     if not host or _is_excepted(host, port, environment):
         return None
     scheme = urlsplit(url).scheme
@@ -71,9 +71,7 @@ def _proxy(value: str, variable: str) -> Proxy:
     except ValueError:
         host, port = None, 0
     if not host:
-        raise EngineUnusable(
-            f"{variable} names no readable proxy address; write http://HOST:PORT, or unset it", "proxy"
-        )
+        raise EngineUnusable(f"{variable} is not a valid proxy address; write http://HOST:PORT, or unset it", "proxy")
     name, _, password = credentials.partition(":")
     auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""
     return Proxy(

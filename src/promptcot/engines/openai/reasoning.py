@@ -26,7 +26,7 @@ class _Marks:
 
 
 _OURS = _Marks(OPEN, CLOSE)
-# What models write instead, at the start of a reply.
+# Other tags that models write at the start of a reply.
 _THEIRS = (
     _Marks("[THINK]", "[/THINK]"),  # Magistral
     _Marks("◁think▷", "◁/think▷"),  # Kimi
@@ -45,13 +45,13 @@ _MARKED = re.compile(r"\s*(?:[<\[◁]|analysis)")
 # gpt-oss: `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…`
 _HARMONY = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>")
 _ANALYSIS = "<|channel|>analysis<|message|>"
-# The next channel of a reply whose first one the prompt has opened.
+# The next channel of a reply whose first channel was opened by the prompt.
 _NEXT = re.compile(r"<\|end\|>\s*<\|start\|>\s*assistant\s*<\|channel\|>")
 _CHANNEL = re.compile(
     r"<\|channel\|>([^<]*)(?:<\|constrain\|>[^<]*)?<\|message\|>(.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,
 )
-# The same where the server has dropped the special tokens.
+# The same if the server has removed the special tokens.
 _HARMONY_BARE = re.compile(r"analysis(?=\S)(.*?)assistantfinal(.*)", re.DOTALL)
 
 

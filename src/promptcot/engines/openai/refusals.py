@@ -28,10 +28,10 @@ _OVER_LONG = (
     ),
     *("range of input length", "reduce the length of the", "exceeds max length", "prompt exceeds"),
 )
-# These mean it whatever the status is; llama.cpp has sent 500 with them.
+# These phrases count with any status; llama.cpp has sent 500 with them.
 _SURELY_OVER_LONG = ("exceed_context_size_error", "context_length_exceeded", "contextwindowexceedederror")
 _FORBIDDEN_CONTENT = ("moderation", "flagged", "content policy", "content_policy", "content management", "safety")
-# Only where "model" stands close by: an error may quote a row's text, and "does not exist" is everyday mathematics.
+# Only near the word "model": an error may quote a row's text, and "does not exist" is common in mathematics.
 _UNKNOWN_MODEL = re.compile(
     r"model\b.{0,120}?(does not exist|not found|not exist\b|is not available)|(unknown|no such|invalid) model"
     r"|server is pinned to '[^']*'; requested",  # transformers serve
@@ -43,7 +43,7 @@ _NO_TEMPLATE = re.compile(r"(no|default|provide a|without a|have a|set|missing) 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "exceeded your current quota")
 
 _QUOTED = r"[\[({'\"`]*(?P<field>[a-z]\w*)"
-# Words that nobody uses for anything else than a field which is not taken.
+# Phrases used only for a field that is not accepted.
 _UNKNOWN_FIELD = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -59,7 +59,7 @@ _UNKNOWN_FIELD = [
         rf"argument not supported(?: on this model)?: {_QUOTED}",
     )
 ]
-# Words that are said of other things too: they count where they name a field that we send.
+# Phrases that also have other uses: they count if they name a field that we send.
 _SENT = (
     "temperature|seed|top_p|top_k|min_p|(?:repetition|presence|frequency)_penalty|stop|stream|stream_options|n|logprobs"
     "|max_tokens|max_completion_tokens|add_special_tokens|chat_template_kwargs|reasoning_effort"
@@ -108,7 +108,7 @@ def failure(status: int, data: bytes, retry_after: float | None, url: str) -> En
 def _refusal(status: int, words: str, code: str, told: str) -> EngineError:
     """The error for a status below 500, which a retry would not change."""
     if status == 400 and _NO_TEMPLATE.search(words):
-        way_out = "Ask with raw prompts (chat = false, no --use_chat_template), or give the server a template"
+        way_out = "Use raw prompts (chat = false, no --use_chat_template), or give the server a template"
         return EngineUnusable(f"{told}\n{way_out}", "no-chat-template")
     if status in (400, 422) and (omit := _field_refused(words, code)):
         return EngineUnusable(f"{told}\n{omit}", "unknown-field")
@@ -136,10 +136,10 @@ def _field_refused(words: str, code: str) -> str | None:
         return None
     field: str | None = found and found.groupdict().get("field")
     if field is None:
-        return f'Leave out what the server does not take: omit = ["seed"], --omit seed.{_NAME_OF_LIMIT}'
+        return f'Omit the fields that the server does not accept: omit = ["seed"], --omit seed.{_NAME_OF_LIMIT}'
     if field == "messages":
-        return None  # a role, or a part of one: nothing to leave out
-    return f'Leave out what the server does not take: --omit {field}, or omit = ["{field}"] in a recipe.' + (
+        return None  # a role, or a part of one: there is no field to omit
+    return f'Omit the field that the server does not accept: --omit {field}, or omit = ["{field}"] in a recipe.' + (
         _NAME_OF_LIMIT if field == "max_tokens" else ""
     )
 
