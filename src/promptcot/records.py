@@ -169,8 +169,8 @@ class Request:
 
         Fields that are None are left out, so a new field of `Sampling` does not change existing keys.
         """
-        told = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
-        sampling = {name: value for name, value in told.items() if value is not None}
+        settings = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
+        sampling = {name: value for name, value in settings.items() if value is not None}
         turns = [[message.role, message.content] for message in self.messages]
         known_by = [model, self.prompt, turns, sampling, self.seed, self.sample, self.attempt]
         return hashlib.blake2b(_canonical(known_by), digest_size=16).hexdigest()

@@ -69,8 +69,8 @@ def problem_or_nothing(row: Row) -> str:
 
 def problem_id(row: Row, where: str) -> str:
     """The row's `id`, or a hash of its problem, so that one problem in two prompt styles has one id."""
-    given = row.get("id")
-    return str(given) if given not in (None, "") else content_id(problem_of(row, where))
+    own_id = row.get("id")
+    return str(own_id) if own_id not in (None, "") else content_id(problem_of(row, where))
 
 
 def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator[Row]:

@@ -67,9 +67,9 @@ class Vectors(Wrapper):
         return [as_text(vector) for vector in vectors]
 
 
-def _settle(batch: Sequence[_Asked], found: Sequence[Completion | Exception]) -> None:
+def _settle(batch: Sequence[_Asked], results: Sequence[Completion | Exception]) -> None:
     """Resolve every waiting call with a reply, or with the error."""
-    for (_, answer), one in zip(batch, found, strict=True):
+    for (_, answer), one in zip(batch, results, strict=True):
         if answer.done():
             continue
         if isinstance(one, Exception):

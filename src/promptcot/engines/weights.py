@@ -31,9 +31,9 @@ def weights_fault(folder: Path) -> tuple[str, str] | None:
     """What is wrong with the weights in a model's folder, and the remedy; None if they are in safetensors."""
     if any(folder.glob("*.safetensors")):
         return None
-    found = f" (but {', '.join(others[:3])})" if (others := [*_other_files(folder)]) else ""
+    hint = f" (but {', '.join(others[:3])})" if (others := [*_other_files(folder)]) else ""
     way_out = _WAY_OUT if others else "give the folder of a whole model"
-    return f"{folder}: holds no *.safetensors; weights are read from no other format{found}", way_out
+    return f"{folder}: holds no *.safetensors; weights are read from no other format{hint}", way_out
 
 
 def adapter_fault(folder: Path) -> tuple[str, str] | None:

@@ -115,8 +115,8 @@ def _is_long(one: Any) -> bool:
 def _closed(one: Any) -> Any | None:
     (index, first, last), *_ = one.limits
     end = sympy.Symbol("end", integer=True, positive=True)
-    found = sympy.Sum(one.function, (index, first, end)).doit()
-    return None if found.has(sympy.Sum) else found.subs(end, last)
+    closed = sympy.Sum(one.function, (index, first, end)).doit()
+    return None if closed.has(sympy.Sum) else closed.subs(end, last)
 
 
 def _points(symbols: list[Any], whole: set[Any], positive: bool, far: bool) -> Iterator[dict[Any, Any]]:

@@ -41,9 +41,9 @@ class Answers:
     async def of(self, grader: Grader, row: Row, where: str) -> Answer:
         """The answer of a trace. Raises InputError if the row is not a trace."""
         reply = reply_of(row, where)
-        found = (await answer_of(grader, row, where, unboxed=self.unboxed)).answer
-        why = None if reply is None else refusal(reply, found, _problem(row, where), self.refusals)
-        return Answer(found if why is None else None, why)
+        answer = (await answer_of(grader, row, where, unboxed=self.unboxed)).answer
+        why = None if reply is None else refusal(reply, answer, _problem(row, where), self.refusals)
+        return Answer(answer if why is None else None, why)
 
 
 async def said(row: Row, answer: Answer, classes: Classes, key: Key) -> Said:

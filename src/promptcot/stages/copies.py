@@ -163,14 +163,14 @@ class Copies:
         hits, columns = self._index.find(hashes.ravel()), hashes.shape[1]
         texts, column = np.divmod(hits.of, columns)
         banded = column >= _WHOLES
-        found: defaultdict[int, _Found] = defaultdict(_Found)
+        candidates: defaultdict[int, _Found] = defaultdict(_Found)
         for text, where, place in zip(*(array[~banded].tolist() for array in (texts, column, hits.rows)), strict=True):
-            (found[text].numbered if where else found[text].same).append(place)
+            (candidates[text].numbered if where else candidates[text].same).append(place)
         unseen = hits.unseen[hits.unseen % columns >= _WHOLES] // columns
-        self._note(found, *self._by_bands(marks, (texts[banded], hits.rows[banded])), unseen)
+        self._note(candidates, *self._by_bands(marks, (texts[banded], hits.rows[banded])), unseen)
         hits, of = self._index.find(marks.long.hashes), marks.long.texts
-        self._note(found, *self._by_anchors(marks, (of[hits.of], hits.rows)), of[hits.unseen])
-        return found
+        self._note(candidates, *self._by_anchors(marks, (of[hits.of], hits.rows)), of[hits.unseen])
+        return candidates
 
     @staticmethod
     def _note(found: dict[int, _Found], texts: Integers, places: Integers, more: Integers, unseen: Integers) -> None:
@@ -230,10 +230,10 @@ def _noted(marks: Marks) -> NDArray[np.uint32]:
 
 def _like_one_before(marks: Marks) -> set[int]:
     """The texts that have a hash in common with an earlier one among them."""
-    whole = _noted(marks)
-    texts = np.arange(len(marks)).repeat(whole.shape[1])
-    noted = _with_text(np.append(whole, marks.anchors.hashes), np.append(texts, marks.anchors.texts))
-    sought = _with_text(np.append(whole, marks.long.hashes), np.append(texts, marks.long.texts))
+    hashes = _noted(marks)
+    texts = np.arange(len(marks)).repeat(hashes.shape[1])
+    noted = _with_text(np.append(hashes, marks.anchors.hashes), np.append(texts, marks.anchors.texts))
+    sought = _with_text(np.append(hashes, marks.long.hashes), np.append(texts, marks.long.texts))
     first = noted[np.minimum(np.searchsorted(noted, sought >> _HALF << _HALF), len(noted) - 1)]
     before = (first >> _HALF == sought >> _HALF) & (first < sought)
     return {*sought[before].astype(np.uint32).tolist()}
@@ -241,9 +241,9 @@ def _like_one_before(marks: Marks) -> set[int]:
 
 def _with_text(hashes: NDArray[np.uint32], texts: Integers) -> NDArray[np.uint64]:
     """Each hash and its text in one number, in ascending order for fast lookup."""
-    found: NDArray[np.uint64] = hashes.astype(np.uint64) << _HALF | texts.astype(np.uint64)
-    found.sort()
-    return found
+    keys: NDArray[np.uint64] = hashes.astype(np.uint64) << _HALF | texts.astype(np.uint64)
+    keys.sort()
+    return keys
 
 
 def _pairs(texts: Integers, places: Rows) -> tuple[Integers, Integers, Integers]:

@@ -147,8 +147,8 @@ class Joined:
             yield Judged({"id": name, **place}, self._verdicts(name))
 
     def _verdicts(self, name: str) -> dict[str, str]:
-        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (_key(name),))
-        return {self.names[judge]: verdict for judge, verdict in found}
+        rows = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (_key(name),))
+        return {self.names[judge]: verdict for judge, verdict in rows}
 
 
 def _key(name: str) -> bytes:

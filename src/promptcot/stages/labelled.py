@@ -64,8 +64,8 @@ class Label:
         """The last problem, if a custom step has removed some of its traces."""
         group, self._group = self._group, []
         if group:
-            found = self._labelled(group)
-            yield from [found] if isinstance(found, Dropped) else found
+            result = self._labelled(group)
+            yield from [result] if isinstance(result, Dropped) else result
 
     def close(self) -> None:
         """End the grading processes."""
@@ -79,8 +79,8 @@ class Label:
     def summary(self) -> Mapping[str, Any]:
         """Problems by validity and agreement, and notes on the grading."""
         notes = self._graders.notes
-        told = {"undecided_pairs": self._undecided, "notes": notes}
-        grading = {name: value for name, value in told.items() if value}
+        notes_and_pairs = {"undecided_pairs": self._undecided, "notes": notes}
+        grading = {name: value for name, value in notes_and_pairs.items() if value}
         return {**self.validity.summary(), **({"label": grading} if grading else {})}
 
     def _labelled(self, group: Sequence[Row]) -> Sequence[Row] | Dropped:

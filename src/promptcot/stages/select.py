@@ -131,11 +131,11 @@ class Select:
         rows = [self._rows[number] for number in ranked]
         problems.lead(head := ranked[0])
         _check_problem(rows)
-        found = pooled([profile_of(row, self._settings.model) for row in rows], self._same)
-        refused = found if isinstance(found, str) else found.refused(self._settings.min_agreement)
+        profile = pooled([profile_of(row, self._settings.model) for row in rows], self._same)
+        refused = profile if isinstance(profile, str) else profile.refused(self._settings.min_agreement)
         self._table.numbers[head] = self._table.number_of(refused)
-        if not isinstance(found, str) and found.pass_rate is not None:
-            self._table.rates[head], self._table.n[head] = found.pass_rate, found.n
+        if not isinstance(profile, str) and profile.pass_rate is not None:
+            self._table.rates[head], self._table.n[head] = profile.pass_rate, profile.n
 
     def _different(self, numbers: Sequence[int]) -> list[int]:
         """The rows of a problem, without repetitions in one file, which are dropped."""
@@ -237,11 +237,11 @@ def _are_same(one: Path, other: Path) -> bool:
 def _applied(step: Select, row: Row) -> Sequence[Row] | Drop:
     """The result of the step for a row; a drop if the step fails."""
     try:
-        found = called.apply(step, row)
+        result = called.apply(step, row)
     except StageFault as fault:
         return called.left_out(fault)
-    assert not isinstance(found, Dropped)
-    return found
+    assert not isinstance(result, Dropped)
+    return result
 
 
 def _same_at_once(one: str, other: str) -> bool:
@@ -279,9 +279,9 @@ def _level(row: Row) -> str:
 def _concepts(row: Row) -> list[int]:
     """The distinct concepts, as hashes."""
     for name in ("foundational_concepts", "concepts"):
-        found = row.get(name)
-        if isinstance(found, list):
-            names = dict.fromkeys(one.strip() for one in found if isinstance(one, str))
+        concepts = row.get(name)
+        if isinstance(concepts, list):
+            names = dict.fromkeys(one.strip() for one in concepts if isinstance(one, str))
             return [_hash(one) for one in [*names][:_MOST_CONCEPTS] if one]
     return []
 

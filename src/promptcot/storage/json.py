@@ -64,8 +64,8 @@ def ascii_line(value: Any) -> str:
     return _BEYOND_ASCII.sub(_escaped, dumps(value).decode().rstrip("\n"))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]  # two escapes for a character beyond 16 bits
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]  # two escapes for a character beyond 16 bits
 
 
 def loads(line: bytes) -> Any:

@@ -102,12 +102,12 @@ Kinds = dict[str, Any]
 
 
 def _kinds(batches: Iterable[list[Row]]) -> Kinds:
-    found: Kinds = {}
+    kinds: Kinds = {}
     for batch in batches:
         for name in _names(batch):
             kind = _kind([row.get(name) for row in batch])
-            found[name] = _common(found[name], kind) if name in found else kind
-    return {name: kind if kind is not None and _is_storable(kind) else None for name, kind in found.items()}
+            kinds[name] = _common(kinds[name], kind) if name in kinds else kind
+    return {name: kind if kind is not None and _is_storable(kind) else None for name, kind in kinds.items()}
 
 
 def _names(batch: Sequence[Row]) -> Iterable[str]:
@@ -165,9 +165,9 @@ def _column(name: str, values: Sequence[Any], kind: Any, replaced: Counter[str])
     """An array of this type with the values. Raises _Misfit."""
     arrow = pyarrow("lib")
     if kind is None:
-        others = sum(value is not None and not isinstance(value, str) for value in values)
-        if others:
-            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += others
+        misfits = sum(value is not None and not isinstance(value, str) for value in values)
+        if misfits:
+            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += misfits
         return arrow.array([None if value is None else _as_text(value) for value in values], arrow.string())
     try:
         return arrow.array(values, kind)

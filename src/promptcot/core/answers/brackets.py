@@ -39,18 +39,18 @@ def deepest(text: str) -> int:
 
 def outside(text: str) -> Iterator[tuple[int, int]]:
     """The parts of `text` at depth 0, as (start, end); none if the brackets do not balance."""
-    found, depth, since = [], 0, 0
+    parts, depth, since = [], 0, 0
     for token, change in _steps(text):
         if depth == 0:
-            found.append((since, token.start()))
+            parts.append((since, token.start()))
         depth += change
         if depth < 0:
             return
         if depth == 0:
             since = token.end()
     if depth == 0:
-        found.append((since, len(text)))
-        yield from found
+        parts.append((since, len(text)))
+        yield from parts
 
 
 def split(text: str, separator: re.Pattern[str]) -> list[str]:

@@ -39,19 +39,19 @@ def in_latex(text: str) -> str:
     if text.isascii():
         return text
     text = _ROOT.sub(r"\1{\2}", text)
-    found = []
+    pieces = []
     script, raised = "", ""
     for character in text:
         kind, plain = _script(character)
         if kind != script and raised:
-            found.append(f"{script}{{{raised}}}")
+            pieces.append(f"{script}{{{raised}}}")
             raised = ""
         script = kind
         if kind:
             raised += plain
         else:
-            found.append(_written(character))
-    return "".join([*found, f"{script}{{{raised}}}" if raised else ""])
+            pieces.append(_written(character))
+    return "".join([*pieces, f"{script}{{{raised}}}" if raised else ""])
 
 
 @lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ def behind_comma(text: str) -> str:
         text = _SAID.sub(_as_membership, text)
     if not (text.endswith(")") or "\\text" in text):
         return text
-    return _BEHIND.sub(lambda found: f", {(found[1] or found[2]).strip()}", text)
+    return _BEHIND.sub(lambda match: f", {(match[1] or match[2]).strip()}", text)
 
 
 def _as_membership(said: re.Match[str]) -> str:

@@ -55,12 +55,12 @@ def differ(one: str, other: str) -> bool | None:
 @lru_cache(maxsize=4096)
 def _tokens(text: str) -> Sequence[str] | None:
     try:
-        found = tokens_of(_MIXED.sub(_as_sum, text))
+        tokens = tokens_of(_MIXED.sub(_as_sum, text))
     except NotPlain:
         return None
-    called = any(name in _FUNCTIONS and after == "(" for name, after in pairwise(found))
+    called = any(name in _FUNCTIONS and after == "(" for name, after in pairwise(tokens))
     called |= INVERSE.search(text) is not None
-    return None if called or r"\frac{d}" in text or _UNCLEAR & set(found) else found
+    return None if called or r"\frac{d}" in text or _UNCLEAR & set(tokens) else tokens
 
 
 def _as_sum(mixed: re.Match[str]) -> str:

@@ -68,11 +68,11 @@ def same_integer(gold: str, answer: str) -> bool:
 
 def _whole(text: str) -> str | None:
     text = text.strip()
-    found = _GROUPED.fullmatch(text) or _GROUPED.fullmatch(normalise(text)) if len(text) < 100_000 else None
-    if not found:
+    match = _GROUPED.fullmatch(text) or _GROUPED.fullmatch(normalise(text)) if len(text) < 100_000 else None
+    if not match:
         return None
-    digits = found[2].replace(",", "").lstrip("0") or "0"
-    return "-" + digits if found[1] == "-" and digits != "0" else digits
+    digits = match[2].replace(",", "").lstrip("0") or "0"
+    return "-" + digits if match[1] == "-" and digits != "0" else digits
 
 
 def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
@@ -99,14 +99,14 @@ def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
 
 def _combinations(part: Part, other: Part) -> Part:
     """C(10, 4) as a binomial if the other side is an expression; if that is a tuple, C is the name of a point."""
-    found = _CHOSEN.fullmatch(part.text) if isinstance(part, Named) and isinstance(other, Leaf) else None
-    return Leaf(rf"\binom{{{found[1]}}}{{{found[2]}}}") if found else part
+    match = _CHOSEN.fullmatch(part.text) if isinstance(part, Named) and isinstance(other, Leaf) else None
+    return Leaf(rf"\binom{{{match[1]}}}{{{match[2]}}}") if match else part
 
 
 def _sum_of_names(gold: Leaf, answer: Leaf) -> bool:
     """Accepts m + n = 293 for 293: the left side only says what was added."""
-    found = _SUM_OF_NAMES.fullmatch(answer.text)
-    return found is not None and found[1].replace(",", "") == gold.text.replace(",", "")
+    match = _SUM_OF_NAMES.fullmatch(answer.text)
+    return match is not None and match[1].replace(",", "") == gold.text.replace(",", "")
 
 
 def _choices(gold: Part, answer: Part, judge: Judge) -> bool | None:

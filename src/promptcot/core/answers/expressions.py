@@ -69,8 +69,8 @@ def _lowered(text: str) -> str:
 
 def letter_of(text: str) -> str | None:
     """The single letter that a text consists of: bare, in parentheses or within \\text."""
-    found = _LETTER.fullmatch(upright(text).strip(" ."))
-    return found[1] if found else None
+    match = _LETTER.fullmatch(upright(text).strip(" ."))
+    return match[1] if match else None
 
 
 def _same_words(gold: str, answer: str, numeric: bool) -> bool | None:
@@ -171,10 +171,10 @@ def comparable(gold: str, answer: str) -> tuple[str, str] | None:
 
 def _with_letter(side: Measured, other: Unit) -> Measured:
     """2400 m in metres if the other answer has a unit of length; otherwise m could be a variable."""
-    found = _UNIT_LETTER.fullmatch(side.text) if other.dimensions and not side.unit and not side.changed else None
-    if not found:
+    match = _UNIT_LETTER.fullmatch(side.text) if other.dimensions and not side.unit and not side.changed else None
+    if not match:
         return side
-    read = measured(rf"{found[1]}\text{{ {found[2]}}}")
+    read = measured(rf"{match[1]}\text{{ {match[2]}}}")
     return read if read.unit.dimensions == other.dimensions else side
 
 

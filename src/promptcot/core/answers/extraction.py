@@ -70,7 +70,7 @@ def extract(completion: str, *, unboxed: bool = False) -> Extracted:
 
 def _boxes(text: str) -> list[_Box]:
     """The outermost boxes in the order of their starts. Boxes inside a box that never closes count as outermost."""
-    found: list[_Box] = []
+    boxes: list[_Box] = []
     open_braces: list[int | None] = []  # for each open brace, where its box starts; None: not the brace of a box
     starts: list[int] = []
     bare_until = 0
@@ -82,17 +82,17 @@ def _boxes(text: str) -> list[_Box]:
                 open_braces.append(token.start())
             elif token.start() >= bare_until and (bare := _BARE.match(text, token.end())):
                 bare_until = bare.end()
-                found.append(_Box(token.start(), bare_until, bare[0].rstrip(".,;:")))
+                boxes.append(_Box(token.start(), bare_until, bare[0].rstrip(".,;:")))
             else:
-                found.append(_Box(token.start(), token.end(), ""))
+                boxes.append(_Box(token.start(), token.end(), ""))
         elif token[0] == "{":
             open_braces.append(None)
         elif token[0] == "}" and open_braces:
             start = open_braces.pop()
             if start is not None:
-                found.append(_Box(start, token.end(), text[text.index("{", start) + 1 : token.start()]))
-    found += [_Box(start, len(text), None) for start in open_braces if start is not None]
-    return _outermost(sorted(found, key=lambda box: box.start))
+                boxes.append(_Box(start, token.end(), text[text.index("{", start) + 1 : token.start()]))
+    boxes += [_Box(start, len(text), None) for start in open_braces if start is not None]
+    return _outermost(sorted(boxes, key=lambda box: box.start))
 
 
 def _outermost(boxes: list[_Box]) -> list[_Box]:

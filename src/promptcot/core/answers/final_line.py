@@ -107,15 +107,15 @@ def final_line(text: str) -> str | None:
         announced = _SENTENCE.split(_within_emphasis(text[markers[-1].end() :].strip()), maxsplit=1)[0]
         if _DENIED.match(announced):
             return None
-        found = _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True)
-        if found is not None:
-            return found or None
+        answer = _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True)
+        if answer is not None:
+            return answer or None
     lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#") and not _FENCE.match(line)]
     if not lines:
         return None
-    found = _last_value(_SENTENCE.split(lines[-1])[-1], announced=False)
-    if found is not None:
-        return found or None
+    answer = _last_value(_SENTENCE.split(lines[-1])[-1], announced=False)
+    if answer is not None:
+        return answer or None
     formulas = _MATH.findall(text)
     return "".join(formulas[-1]) if formulas else None
 
@@ -134,8 +134,8 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     line = line.rstrip("。." + _AROUND) if "`" in line else line.rstrip("。").strip(_AROUND)
     formulas = list(_MATH.finditer(line))
     plain = [value for value in values(line) if not any(_overlap(value, formula) for formula in formulas)]
-    if given := _GIVEN.match(line):
-        return _last_value(given[1], announced=False)
+    if condition := _GIVEN.match(line):
+        return _last_value(condition[1], announced=False)
     if not formulas and _is_mathematics(line, plain):
         return line or None
     if said := _says_none(line, max(_places(formulas, plain), key=lambda place: place[1], default=(0, 0))):
@@ -177,8 +177,8 @@ def _says_none(line: str, last: tuple[int, int]) -> str | None:
     if _UNDER.search(line, max(0, start - _NEAR), start):
         return None
     for pattern, said in _NOTHING:
-        found = pattern.search(line, since)
-        if found and not _OF_SOME.search(line, since, found.start()):
+        match = pattern.search(line, since)
+        if match and not _OF_SOME.search(line, since, match.start()):
             return said
     return None
 
@@ -227,9 +227,9 @@ def _stated(line: str) -> str | None:
     if assigned := _ASSIGNED.search(line):
         return assigned[0]
     for pattern in (_STATED, _BEHIND_EQUALS):
-        found = pattern.search(line)
-        if found and not _WORD.search(_JOINING.sub("", _FUNCTIONS.sub("", found[1]))):
-            return found[1].rstrip(".")
+        match = pattern.search(line)
+        if match and not _WORD.search(_JOINING.sub("", _FUNCTIONS.sub("", match[1]))):
+            return match[1].rstrip(".")
     return None
 
 

@@ -55,27 +55,27 @@ class Numbers(Protocol[Number]):
 
 def tokens_of(text: str) -> list[str]:
     """The tokens of a normalised text. Raises NotPlain for unknown tokens and very long texts."""
-    found, place, text = [], 0, text.rstrip()
+    tokens, place, text = [], 0, text.rstrip()
     if len(text) > _LONGEST:
         raise NotPlain
     while place < len(text):
         token = _TOKEN.match(text, place)
         if not token:
             raise NotPlain
-        found.append(token[0].strip())
+        tokens.append(token[0].strip())
         place = token.end()
-    if not found:
+    if not tokens:
         raise NotPlain
-    return found
+    return tokens
 
 
 def computed(tokens: Sequence[str], numbers: Numbers[Number]) -> Number:
     """The value of the tokens. Raises NotPlain and ZeroDivisionError."""
     reading = _Reading(tokens, numbers)
-    found = reading.sum(0)
+    result = reading.sum(0)
     if reading.place < len(tokens):
         raise NotPlain
-    return found
+    return result
 
 
 class _Reading(Generic[Number]):
@@ -140,11 +140,11 @@ class _Reading(Generic[Number]):
         if depth > _DEEPEST:
             raise NotPlain
         negative = self._signs()
-        found = self._atom(depth)
+        exponent = self._atom(depth)
         if self._next() == "^":
             self._take()
-            found = self._numbers.power(found, self._exponent(depth + 1))
-        return self._signed(found, negative)
+            exponent = self._numbers.power(exponent, self._exponent(depth + 1))
+        return self._signed(exponent, negative)
 
     def _factorials(self, base: Number) -> Number:
         marks = 0
@@ -186,10 +186,10 @@ class _Reading(Generic[Number]):
         """A group, or a number at the end of its product: in \\ln 2x it is unclear if x is in the argument."""
         if self._next() in ("(", "{"):
             return self._atom(depth)
-        found = self._atom(depth)
+        argument = self._atom(depth)
         if self._next() not in (None, "+", "-", ")", "}", "/", ","):
             raise NotPlain
-        return found
+        return argument
 
     def _group(self, depth: int) -> Number:
         return self._between("{", depth)
@@ -204,12 +204,12 @@ class _Reading(Generic[Number]):
         opening = self._take()
         if opening not in ("(", r"\{", "{"):
             raise NotPlain
-        found = [self.sum(depth + 1)]
+        arguments = [self.sum(depth + 1)]
         while self._next() == ",":
             self._take()
-            found.append(self.sum(depth + 1))
+            arguments.append(self.sum(depth + 1))
         self._expect(_CLOSING[opening])
-        return found
+        return arguments
 
     def _next(self) -> str | None:
         return self._tokens[self.place] if self.place < len(self._tokens) else None

@@ -65,8 +65,8 @@ def parse(text: str) -> Part:
 def _in_order(text: str) -> Part | None:
     """An ordered list, as "2, 1, 3 (in this order)"; None for all others."""
     said = _ORDERED.search(text) if "order" in text or "respectively" in text else None
-    found = _part(text[: said.start()], 0) if said else None
-    return replace(found, brackets=IN_ORDER) if isinstance(found, Group) and found.kind == "list" else None
+    items = _part(text[: said.start()], 0) if said else None
+    return replace(items, brackets=IN_ORDER) if isinstance(items, Group) and items.kind == "list" else None
 
 
 def listing(text: str) -> Part:
@@ -90,9 +90,9 @@ def _part(text: str, depth: int) -> Part:
         _multiple,
         _both_signs,
     ):
-        found = reading(text, depth)
-        if found is not None:
-            return found
+        part = reading(text, depth)
+        if part is not None:
+            return part
     return Leaf(text)
 
 
@@ -124,11 +124,11 @@ def _chosen(text: str, depth: int) -> Part | None:
         return Leaf(rf"\text{{{option[1].upper()}}}")
     if _LETTERS.fullmatch(text):
         return Group(text, "list", tuple(Leaf(letter) for letter in re.findall(r"\b[A-Z]\b", text)))
-    found = _CHOICE.fullmatch(_INSIDE.sub(r"\1", text))
-    if not found:
+    match = _CHOICE.fullmatch(_INSIDE.sub(r"\1", text))
+    if not match:
         return None
-    letter = next(found[name] for name in ("marked", "bare", "bracketed", "plain") if found[name])
-    return Choice(text, letter, _part(found["value"], depth + 1))
+    letter = next(match[name] for name in ("marked", "bare", "bracketed", "plain") if match[name])
+    return Choice(text, letter, _part(match["value"], depth + 1))
 
 
 def _pieces(text: str, separator: re.Pattern[str]) -> list[str]:
@@ -159,7 +159,7 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
-        numbering = [found[1] if (found := _SUBSCRIPT.search(item.name)) else "" for item in named]
+        numbering = [match[1] if (match := _SUBSCRIPT.search(item.name)) else "" for item in named]
         if len({item.name for item in named}) == len(items) and len(set(bases)) > 1:
             names = tuple(item.name for item in named)
             return Group(text, "tuple", tuple(item.value for item in named), "named", names)
@@ -207,12 +207,12 @@ def _braced(text: str, inside: str, depth: int) -> Part:
     member = inside.strip() if text.startswith("\\") else ""
     if member.startswith(r"\{") and closing(member, 0) == len(member):
         return Leaf(text)  # a set whose only member is a set
-    found = _part(inside, depth + 1)
-    if found.text.strip() == r"\emptyset":
+    part = _part(inside, depth + 1)
+    if part.text.strip() == r"\emptyset":
         return Leaf(text)  # the set that contains the empty set has one member
-    if isinstance(found, Leaf) and text.startswith("\\") and _VARIABLE.search(found.text):
+    if isinstance(part, Leaf) and text.startswith("\\") and _VARIABLE.search(part.text):
         return Leaf(text)  # a fractional part or a set, not the value itself
-    return replace(found, brackets="") if isinstance(found, Group) and found.kind == "list" else found
+    return replace(part, brackets="") if isinstance(part, Group) and part.kind == "list" else part
 
 
 def _environment(text: str, depth: int) -> Part | None:
@@ -244,6 +244,6 @@ def _cases(text: str, rows: list[list[str]], depth: int) -> Part:
 
 def _case(row: list[str], depth: int) -> Part:
     value, condition = row[0].strip().rstrip(","), " ".join(row[1:])
-    if len(row) == 1 and (found := _IF.search(value)):
-        value, condition = value[: found.start()].strip().rstrip(","), value[found.end() :]
+    if len(row) == 1 and (match := _IF.search(value)):
+        value, condition = value[: match.start()].strip().rstrip(","), value[match.end() :]
     return Group(" & ".join(row), "case", (_part(value, depth + 1), _part(_IF.sub(" ", condition), depth + 1)))

@@ -39,17 +39,17 @@ def without_programs(text: str) -> str:
         if not calls or end is None:
             break
         call = calls[-1]
-        found = _written(call[1], text[call.end() + 1 : end - 1])
-        if found is None:
+        call_in_latex = _written(call[1], text[call.end() + 1 : end - 1])
+        if call_in_latex is None:
             break
-        text = text[: call.start()] + found + text[end:]
+        text = text[: call.start()] + call_in_latex + text[end:]
     bare = text.strip(" $")
     rows = _rows(bare) if bare.startswith("[[") else None
     return _matrix(rows) if rows else text
 
 
-def _binomial(found: re.Match[str]) -> str:
-    above, below = (part for part in found.groups() if part is not None)
+def _binomial(match: re.Match[str]) -> str:
+    above, below = (part for part in match.groups() if part is not None)
     return rf"\binom{{{above}}}{{{below}}}"
 
 

@@ -86,13 +86,13 @@ class _Reading:
         if level == len(_BINARY):
             return self._atom(depth)
         kind, operation = _BINARY[level]
-        found = self.formula(level + 1, depth)
+        left = self.formula(level + 1, depth)
         while self._next() == kind:
             self._place += 1
-            found = _joined(operation, found, self.formula(level + 1, depth + 1))
+            left = _joined(operation, left, self.formula(level + 1, depth + 1))
             if kind == "if":
                 break
-        return found
+        return left
 
     def _atom(self, depth: int) -> Formula:
         kind, text = self._tokens[self._place]

@@ -57,29 +57,29 @@ class Span:
 
 def values(line: str) -> list[Span]:
     """The values in a line, in order, with the words that belong to each."""
-    found: list[Span] = []
+    spans: list[Span] = []
     place = 0
     while value := _VALUE.search(line, place):
         place = max(value.end(), place + 1)
         if not _VALUABLE.search(value[0]):
             continue
         place = value.end() + len(following(line, value.end()))
-        found.append(Span(value.start(), place, _computed(line[value.start() : place].strip(" ,"))))
-    return _in_several_units(line, found)
+        spans.append(Span(value.start(), place, _computed(line[value.start() : place].strip(" ,"))))
+    return _in_several_units(line, spans)
 
 
 def _computed(text: str) -> str:
     """The text after the last "=", unless names or variables precede it; the m of 5m² is a unit, not a variable."""
-    before, equals, result = _SQUARE.sub(lambda found: rf"{found[1]}\text{{ m}}{found[2]}", text).rpartition("=")
+    before, equals, result = _SQUARE.sub(lambda match: rf"{match[1]}\text{{ m}}{match[2]}", text).rpartition("=")
     return result if not equals else text if re.search(r"[^\W\d_]", _TIMES.sub("*", before)) else result.strip()
 
 
 def following(line: str, place: int) -> str:
     """The words after a value that belong to it: magnitudes, percent, units, "or more"; empty if there are none."""
-    found = _FOLLOWING.match(line, place)
+    match = _FOLLOWING.match(line, place)
     words = ""
-    if found:
-        words = (found["magnitude"] or "") + _unit(found["unit"] or "")
+    if match:
+        words = (match["magnitude"] or "") + _unit(match["unit"] or "")
     more = _MORE.match(line, place + len(words))
     return words + (more[0] if more else "")
 
@@ -97,12 +97,12 @@ def _unit(words: str) -> str:
 
 def _in_several_units(line: str, spans: Sequence[Span]) -> list[Span]:
     """2 hours and 30 minutes as one value."""
-    found: list[Span] = []
+    merged: list[Span] = []
     for span in spans:
-        if found and re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?", line[found[-1].end : span.start]):
-            text = line[found[-1].start : span.end]
+        if merged and re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?", line[merged[-1].end : span.start]):
+            text = line[merged[-1].start : span.end]
             if mixed(normalise(text)):
-                found[-1] = Span(found[-1].start, span.end, text)
+                merged[-1] = Span(merged[-1].start, span.end, text)
                 continue
-        found.append(span)
-    return found
+        merged.append(span)
+    return merged

@@ -27,8 +27,8 @@ def joined(text: str, items: Sequence[Part]) -> Named | None:
         named = [item for item in named if not same_text(item.value, r"\mathbb{R}")] or named
     holes = [point for item in named if (point := _missing(item))]
     others = [item for item in named if not _missing(item)]
-    found = _outside(holes, others) if holes else _bounded(text, others)
-    return Named(text, named[0].name, found) if found else None
+    parts = _outside(holes, others) if holes else _bounded(text, others)
+    return Named(text, named[0].name, parts) if parts else None
 
 
 def _bounded(text: str, items: Sequence[Named]) -> Part | None:
@@ -96,5 +96,5 @@ def _lies_in(point: Part, whole: Group) -> bool:
 
 
 def _exactly(part: Part) -> Fraction | None:
-    found = number(part.text)
-    return found.value if found else None
+    parsed = number(part.text)
+    return parsed.value if parsed else None

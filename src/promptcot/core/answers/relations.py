@@ -58,8 +58,8 @@ def name_of(text: str) -> str | None:
 
 def argument_of(text: str) -> str:
     """The variable of a function, as in f(x); empty for other names."""
-    found = _ARGUMENT.search(compact(text))
-    return found[1] if found else ""
+    match = _ARGUMENT.search(compact(text))
+    return match[1] if match else ""
 
 
 def has_order(text: str) -> bool:
@@ -87,11 +87,11 @@ def assigned(text: str) -> Part | None:
 
 def residue(text: str, depth: int, read: Reader) -> Part | None:
     """A value and its modulus; None for all others."""
-    found = _MODULUS.match(text) if "\\pmod" in text else None
-    if not found or not found["value"]:
+    match = _MODULUS.match(text) if "\\pmod" in text else None
+    if not match or not match["value"]:
         return None
-    sides = split(found["value"], EQUALS)
-    items = (read(sides[-1], depth + 1), Leaf(found["modulus"]))
+    sides = split(match["value"], EQUALS)
+    items = (read(sides[-1], depth + 1), Leaf(match["modulus"]))
     group = Group(text, "residue", items)
     if len(sides) == 1:
         return group
@@ -141,16 +141,16 @@ def _named_tuple(text: str, names: str, values: str, depth: int, read: Reader) -
     if not _TUPLE_OF_NAMES.fullmatch(names):
         return None
     called = tuple(compact(name) for name in names.strip()[1:-1].split(","))
-    found = read(values, depth + 1)
-    if not isinstance(found, Group):
+    group = read(values, depth + 1)
+    if not isinstance(group, Group):
         return None
-    if found.brackets == SIGNED and all(
-        isinstance(one, Group) and len(one.items) == len(called) for one in found.items
+    if group.brackets == SIGNED and all(
+        isinstance(one, Group) and len(one.items) == len(called) for one in group.items
     ):
-        items = tuple(replace(one, names=called) for one in found.items if isinstance(one, Group))
-        return replace(found, text=text, items=items)
-    named = found.kind == "tuple" and len(found.items) == len(called)
-    return replace(found, text=text, names=called) if named else None
+        items = tuple(replace(one, names=called) for one in group.items if isinstance(one, Group))
+        return replace(group, text=text, items=items)
+    named = group.kind == "tuple" and len(group.items) == len(called)
+    return replace(group, text=text, names=called) if named else None
 
 
 def _interval(text: str, depth: int, read: Reader) -> Part | None:
@@ -165,8 +165,8 @@ def _interval(text: str, depth: int, read: Reader) -> Part | None:
         text = sides[0] + "".join(f"{sign} {side}" for sign, side in zip(signs, sides[1:], strict=True))
     if not all(sign in ("<", r"\le") for sign in signs):
         return Leaf(text)
-    if len(sides) == 2 and (found := _magnitude(text, sides, signs[0], depth, read)):
-        return found
+    if len(sides) == 2 and (interval := _magnitude(text, sides, signs[0], depth, read)):
+        return interval
     if len(sides) == 2:
         if name_of(sides[0]):
             sides, signs = [r"-\infty", *sides], ["<", *signs]

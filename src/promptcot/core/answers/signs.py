@@ -23,16 +23,16 @@ _NUMERIC = re.compile(r"[-\d.,/\s{}]+|(?:\\(?:frac|sqrt|pi)|[-\d./\s{}])+")
 
 def flat(items: Iterable[Part]) -> list[Part]:
     """Merges lists that were made from signs into the list around them; each member keeps its name."""
-    found: list[Part] = []
+    members: list[Part] = []
     for item in items:
         value = item.value if isinstance(item, Named) else item
         if not (isinstance(value, Group) and value.brackets == BRACKETS):
-            found.append(item)
+            members.append(item)
         elif isinstance(item, Named):
-            found += [replace(item, text=f"{item.name}={one.text}", value=one) for one in value.items]
+            members += [replace(item, text=f"{item.name}={one.text}", value=one) for one in value.items]
         else:
-            found += value.items
-    return found
+            members += value.items
+    return members
 
 
 def both(text: str, depth: int, read: Reader) -> Part | None:
@@ -45,13 +45,13 @@ def both(text: str, depth: int, read: Reader) -> Part | None:
 
 def unequal(text: str) -> list[str]:
     r"""x \ne \pm 2 or x \ne 0, 1 as one relation per value; none for all others."""
-    found = _UNEQUAL.fullmatch(text)
-    if not found:
+    match = _UNEQUAL.fullmatch(text)
+    if not match:
         return []
-    values = [value.strip() for value in found[2].split(",") if value.strip()]
+    values = [value.strip() for value in match[2].split(",") if value.strip()]
     each = [side for value in values for side in dict.fromkeys(_with_sign(value))]
     plain = all(_NUMERIC.fullmatch(side.removeprefix("+")) for side in each)
-    return [rf"{found[1]} \ne {side.removeprefix('+')}" for side in each] if plain else []
+    return [rf"{match[1]} \ne {side.removeprefix('+')}" for side in each] if plain else []
 
 
 def in_tuple(text: str, opening: str, pieces: list[str], depth: int, read: Reader) -> Part | None:

@@ -97,8 +97,8 @@ def measured(text: str) -> Measured:
     if not (text[-1:].isalpha() or text[-1:] in "}%.)'" or "\\circ" in text[-8:] or "\\text" in text[-_LONGEST:]):
         return Measured(text)
     since = max(0, len(text) - _LONGEST)
-    for found in _BEHIND.finditer(text, since):
-        start = found.end()
+    for match in _BEHIND.finditer(text, since):
+        start = match.end()
         if start and text[:start].strip() and _balanced(text[:start]) and _TAIL.match(text, start):
             if (unit := tail(text, start)) is not None and not (unit[1] == DEGREE and _ANGULAR.search(text, 0, start)):
                 return Measured(text[:start].strip(), *unit)
@@ -155,29 +155,29 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
 
 def _named(tail: str) -> list[tuple[str, int]] | None:
     """The words with their powers, negative after "per" and "/"; None for anything else."""
-    found: list[tuple[str, int]] = []
+    names: list[tuple[str, int]] = []
     sign, pending = 1, 1
     for kind, text in _tokens(tail):
         if kind == "bad":
             return None
         if kind == "power":
-            if not found:
+            if not names:
                 return None
-            name, power = found[-1]
-            found[-1] = name, power * int(text)
-        elif kind == "per" or (text.lower() in ("per", "a", "an", "each") and found and text.lower() != "each"):
+            name, power = names[-1]
+            names[-1] = name, power * int(text)
+        elif kind == "per" or (text.lower() in ("per", "a", "an", "each") and names and text.lower() != "each"):
             sign = -1
         elif text.lower() in _POWERS:
             if text.lower() in ("squared", "cubed"):
-                if not found or not _known(found[-1][0]):
+                if not names or not _known(names[-1][0]):
                     return None
-                found[-1] = found[-1][0], found[-1][1] * _POWERS[text.lower()]
+                names[-1] = names[-1][0], names[-1][1] * _POWERS[text.lower()]
             else:
                 pending = _POWERS[text.lower()]
         else:
-            found.append((text, sign * pending))
+            names.append((text, sign * pending))
             pending = 1
-    return found
+    return names
 
 
 def _tokens(tail: str) -> Iterator[tuple[str, str]]:
@@ -201,11 +201,11 @@ def _tokens(tail: str) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=4096)
 def _known(name: str) -> tuple[dict[str, int], Fraction | int] | None:
     """The dimensions and scale of a unit by its name; symbols are case-sensitive."""
-    if found := OTHERS.get(name) or (OTHERS.get(name.lower()) if len(name) > 1 else None):
-        return found
+    if entry := OTHERS.get(name) or (OTHERS.get(name.lower()) if len(name) > 1 else None):
+        return entry
     for prefix, exponent in (("", 0), *PREFIXES.items()):
-        if name.startswith(prefix) and (found := METRIC.get(name[len(prefix) :])):
-            return found[0], Fraction(found[1]) * Fraction(10) ** exponent
+        if name.startswith(prefix) and (entry := METRIC.get(name[len(prefix) :])):
+            return entry[0], Fraction(entry[1]) * Fraction(10) ** exponent
     word = name.lower()
     for prefix, exponent in (("", 0), *LONG_PREFIXES.items()):
         rest = word.removeprefix(prefix) if word.startswith(prefix) else ""

@@ -27,7 +27,7 @@ def components(text: str, count: int) -> Group | None:
     directions = names & {"i", "j", "k"}
     if count not in (2, 3) or len(text) > _LONGEST or len(directions) < 2 or (count == 2 and "k" in names):
         return None
-    found = dict.fromkeys("ijk"[:count], "0")
+    numbers = dict.fromkeys("ijk"[:count], "0")
     seen: set[str] = set()
     for term in _terms(text):
         directed = _DIRECTED.fullmatch(term.strip())
@@ -35,8 +35,8 @@ def components(text: str, count: int) -> Group | None:
             return None
         seen.add(directed[2])
         factor = directed[1].strip()
-        found[directed[2]] = f"{factor}1" if factor in ("", "+", "-") else factor.removeprefix("+").strip()
-    return Group(text, "tuple", tuple(Leaf(part) for part in found.values()), "()")
+        numbers[directed[2]] = f"{factor}1" if factor in ("", "+", "-") else factor.removeprefix("+").strip()
+    return Group(text, "tuple", tuple(Leaf(part) for part in numbers.values()), "()")
 
 
 def _terms(text: str) -> list[str]:

@@ -89,8 +89,8 @@ def _without(text: str, lead: re.Match[str]) -> str:
 def _phrase(text: str) -> str:
     if rough := _ROUGHLY.match(text):
         return _rest_of(text, rough)
-    found = _PLAIN.fullmatch(text.strip())
-    words = " ".join((found[1] or found[2] or "").lower().split()) if found else ""
+    match = _PLAIN.fullmatch(text.strip())
+    words = " ".join((match[1] or match[2] or "").lower().split()) if match else ""
     return _PHRASES.get(words.strip(" !"), _PHRASES.get(words, text))
 
 

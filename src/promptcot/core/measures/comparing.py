@@ -39,8 +39,8 @@ class Compared:
 
 def compared(a: Measured, b: Measured) -> list[Compared]:
     """All quantities that at least one of the sets has."""
-    found = [*_shares(a, b), *_means(a, b), *_numbers(a, b)]
-    return [one for one in found if one.difference.a is not None or one.difference.b is not None]
+    quantities = [*_shares(a, b), *_means(a, b), *_numbers(a, b)]
+    return [one for one in quantities if one.difference.a is not None or one.difference.b is not None]
 
 
 def in_both(a: Measured, b: Measured) -> int:

@@ -67,10 +67,10 @@ def level_of(row: Row) -> str | None:
 
 def concepts_of(row: Row) -> tuple[str, ...]:
     """The distinct concepts of a row."""
-    given = row.get("foundational_concepts") or row.get("concepts")
-    if not isinstance(given, list):
+    concepts = row.get("foundational_concepts") or row.get("concepts")
+    if not isinstance(concepts, list):
         return ()
-    return tuple(dict.fromkeys(name for name in given if isinstance(name, str) and name.strip()))
+    return tuple(dict.fromkeys(name for name in concepts if isinstance(name, str) and name.strip()))
 
 
 def _rates(row: Row) -> dict[str, float]:
@@ -82,13 +82,13 @@ def _rates(row: Row) -> dict[str, float]:
 
 def _verdict(validity: Any) -> str | None:
     """The verdict of `verify`, from the field that the step writes or from the single word in a set."""
-    found = validity.get("verdict") if isinstance(validity, Mapping) else validity
-    return found if isinstance(found, str) and found in VALIDITIES else None
+    verdict = validity.get("verdict") if isinstance(validity, Mapping) else validity
+    return verdict if isinstance(verdict, str) and verdict in VALIDITIES else None
 
 
 def _share(value: Any) -> float | None:
-    found = _number(value)
-    return found if found is not None and 0 <= found <= 1 else None
+    share = _number(value)
+    return share if share is not None and 0 <= share <= 1 else None
 
 
 def _number(value: Any) -> float | None:

@@ -35,10 +35,10 @@ class Measured:
     def as_json(self) -> dict[str, Any]:
         """All measurements as plain values, with six digits."""
         near = {"n": len(self.nearest), "among": self.among, "thresholds": by_threshold(self.nearest)}
-        found = {**self.tally.as_json(self.known), **({"near_copies": near} if self.nearest and self.among > 1 else {})}
+        table = {**self.tally.as_json(self.known), **({"near_copies": near} if self.nearest and self.among > 1 else {})}
         if self.vectors is not None and len(self.vectors):
-            found["vectors"] = _vectors(self.vectors)
-        rounded = _rounded({**found, **self.run})
+            table["vectors"] = _vectors(self.vectors)
+        rounded = _rounded({**table, **self.run})
         assert isinstance(rounded, dict)
         return rounded
 

@@ -82,8 +82,8 @@ class NearCopies:
 
 
 def _nearest(text: Text, likely: Sequence[tuple[float, int, Text]]) -> Nearest | None:
-    found = [_alike(text, other, shared) for shared, _, other in likely]
-    return max(found, key=lambda one: one.similarity, default=None)
+    candidates = [_alike(text, other, shared) for shared, _, other in likely]
+    return max(candidates, key=lambda one: one.similarity, default=None)
 
 
 def _alike(one: Text, other: Text, shared: float) -> Nearest:
@@ -93,11 +93,11 @@ def _alike(one: Text, other: Text, shared: float) -> Nearest:
 
 def by_threshold(nearest: Sequence[Nearest | None]) -> list[dict[str, Any]]:
     """For each threshold, how many texts have another one at least as similar, and for how many only numbers differ."""
-    found = []
+    counts = []
     for least in THRESHOLDS:
         alike = [one for one in nearest if one is not None and one.similarity >= least]
         count, n = len(alike), len(nearest)
-        found.append(
+        counts.append(
             {
                 "least": least,
                 "count": count,
@@ -106,4 +106,4 @@ def by_threshold(nearest: Sequence[Nearest | None]) -> list[dict[str, Any]]:
                 "numbers_only": sum(one.numbers_only for one in alike),
             }
         )
-    return found
+    return counts

@@ -81,25 +81,25 @@ class Tally:
 
     def as_json(self, known: int | None = None) -> dict[str, Any]:
         """All counts. Fields that no row has are left out; statistics that cannot be computed are None."""
-        found: dict[str, Any] = {"rows": self.rows, "levels": dict(self.levels.most_common(_MOST_LEVELS))}
+        table: dict[str, Any] = {"rows": self.rows, "levels": dict(self.levels.most_common(_MOST_LEVELS))}
         for name in self._values:
             if len(values := self.values(name)):
                 one = estimate(values, bounds=(0, 1) if name in _SHARES else None)
-                found[name] = {"n": one.n, "mean": one.mean, "interval": one.interval}
-        found["labelled"] = self.labelled
+                table[name] = {"n": one.n, "mean": one.mean, "interval": one.interval}
+        table["labelled"] = self.labelled
         if self.verdicts:
-            found["validity"] = dict(sorted(self.verdicts.items()))
-        found |= self.validity.summary() if len(self._values["agreement"]) else {}
+            table["validity"] = dict(sorted(self.verdicts.items()))
+        table |= self.validity.summary() if len(self._values["agreement"]) else {}
         if len(rates := self.values("pass_rate")):
             by_model = self._rates if len(self._rates) > 1 else {}
             most = sorted(by_model, key=lambda model: -len(by_model[model]))[:_MOST_MODELS]
-            found["pass_rate_histogram"] = [span.as_json() for span in histogram(rates)]
-            found["pass_rate_histogram_by_model"] = {
+            table["pass_rate_histogram"] = [span.as_json() for span in histogram(rates)]
+            table["pass_rate_histogram_by_model"] = {
                 model: [span.as_json() for span in histogram(np.array(by_model[model]))] for model in sorted(most)
             }
         if self.with_concepts:
-            found["concepts"] = self._concepts(known)
-        return found
+            table["concepts"] = self._concepts(known)
+        return table
 
     def _concepts(self, known: int | None) -> dict[str, Any]:
         spread = self.spread(known)

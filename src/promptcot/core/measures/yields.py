@@ -108,6 +108,6 @@ def _with_share(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interval(count: int, n: int) -> tuple[float, float]:
-    found = _wilson(count, n)
-    assert found is not None  # n > 0: a concept is known only from a combination that has it
-    return found
+    interval = _wilson(count, n)
+    assert interval is not None  # n > 0: a concept is known only from a combination that has it
+    return interval

@@ -41,9 +41,9 @@ def _where_to_look(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
         return 0, 0
     begins = {tuple(other[start : start + _RUN]): start for start in range(len(other) - _RUN, -1, -1)}
     for start in range(len(one) - _RUN + 1):
-        found = begins.get(tuple(one[start : start + _RUN]))
-        if found is not None:
-            return start, found
+        start_in_one = begins.get(tuple(one[start : start + _RUN]))
+        if start_in_one is not None:
+            return start, start_in_one
     return 0, 0
 
 

@@ -154,7 +154,7 @@ class Contamination:
             having.update(set(grams(masked(entry.words), _SHINGLE)))
             for shingle in dict.fromkeys(grams(entry.seen, _SHINGLE)):
                 of.setdefault(shingle, []).append(place)
-        found = {}
+        holders = {}
         for shingle, places in of.items():
             plain = tuple(masked(shingle))
             weight = 0 if plain in self._phrases else self._weight(having[plain])
@@ -162,8 +162,8 @@ class Contamination:
                 self._entries[place].weights[shingle] = weight
                 self._entries[place].total += weight
             if weight and len(places) <= _COMMON:
-                found[shingle] = tuple(places)
-        return found
+                holders[shingle] = tuple(places)
+        return holders
 
     def _weight(self, having: int) -> int:
         """The weight of a shingle that so many problems have; 0 if that is a twentieth of all.
@@ -193,9 +193,9 @@ class Contamination:
         if (place := self._same.get(tuple(words))) is not None:
             return _Match(place, SAME_TEXT, 1.0)
         seen = self._seen(words)
-        found = [match for place in self._near(seen) if (match := self._compared(place, words, seen))]
-        if found:
-            return max(found, key=lambda match: match.share)
+        matches = [match for place in self._near(seen) if (match := self._compared(place, words, seen))]
+        if matches:
+            return max(matches, key=lambda match: match.share)
         if (place := self._same_masked.get(tuple(seen))) is not None:
             return _Match(place, NUMBERS_CHANGED, 1.0)
         return self._embedded(words) or self._plain_one(words, seen)
@@ -245,9 +245,9 @@ class Contamination:
     def _loosely(self, place: int, words: list[str], window: list[str]) -> _Match | None:
         """The rules that find a text with other words or numbers."""
         entry = self._entries[place]
-        found = entry.weight_of(set(grams(window, _SHINGLE)))
-        share = found / entry.total
-        if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
+        weight = entry.weight_of(set(grams(window, _SHINGLE)))
+        share = weight / entry.total
+        if share >= _HALF and weight >= _LEAST_EVIDENCE * _UNIT:
             return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
         similarity = Indel.normalized_similarity(window, entry.seen)
         if similarity >= _LEAST_SIMILARITY and similarity >= _least_similarity(words, entry):

@@ -113,9 +113,9 @@ def alike(one: Text, other: Text, near: float = NEAR) -> Alike | None:
     edited = _edited(one, other, near)
     if edited and (edited.is_copy or edited.rule == "numbers"):
         return edited
-    if (found := shingles.jaccard(one.short, other.short)) >= near:
+    if (similarity := shingles.jaccard(one.short, other.short)) >= near:
         apart = _counted_apart(one.numbers, other.numbers)
-        return Alike("shingles", found, not apart, apart)
+        return Alike("shingles", similarity, not apart, apart)
     return edited or _contained(*sorted((one, other), key=lambda text: len(text.tokens)))
 
 
@@ -127,15 +127,15 @@ def _edited(one: Text, other: Text, near: float) -> Alike | None:
     rewording rarely changes numbers, whereas problems from one template differ in little else.
     """
     longer = max(len(one.plain), len(other.plain))
-    found = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near) if longer <= _LONGEST else 0.0
+    similarity = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near) if longer <= _LONGEST else 0.0
     by_words = Levenshtein.normalized_similarity(one.words, other.words, score_cutoff=min(near, _RENAMED))
-    if max(found, by_words) < min(near, _RENAMED):
+    if max(similarity, by_words) < min(near, _RENAMED):
         return None
     if one.masked == other.masked:
-        return Alike("numbers", max(found, by_words), False, sum(map(ne, one.numbers, other.numbers)))
+        return Alike("numbers", max(similarity, by_words), False, sum(map(ne, one.numbers, other.numbers)))
     changes = _changes(one.words, other.words)
-    found = max(found, by_words, changes.similarity)
-    return Alike("edit", found, not changes.are_numbers, changes.numbers) if found >= near else None
+    similarity = max(similarity, by_words, changes.similarity)
+    return Alike("edit", similarity, not changes.are_numbers, changes.numbers) if similarity >= near else None
 
 
 @dataclass
@@ -165,24 +165,24 @@ class _Changes:
 
 
 def _changes(one: Sequence[str], other: Sequence[str]) -> _Changes:
-    found = _Changes(max(len(one), len(other)))
+    changes = _Changes(max(len(one), len(other)))
     replaced: list[tuple[str, str]] = []
     for change in Levenshtein.opcodes([*map(_masked, one)], [*map(_masked, other)]):
         first, second = one[change.src_start : change.src_end], other[change.dest_start : change.dest_end]
         if change.tag == "equal":
-            found.aligned += sum(any(map(str.isdecimal, word)) for word in first)
-            found.numbers += sum(map(ne, first, second))
+            changes.aligned += sum(any(map(str.isdecimal, word)) for word in first)
+            changes.numbers += sum(map(ne, first, second))
         elif change.tag == "replace":
             replaced += zip(first, second, strict=True)
         else:
-            found.others += len(first) + len(second)
-    found.renamed = found.others + len(set(replaced))
-    found.others += len(replaced)
+            changes.others += len(first) + len(second)
+    changes.renamed = changes.others + len(set(replaced))
+    changes.others += len(replaced)
     for first, second in _the_same_but_for_names(replaced, one):
-        found.others -= 1
-        found.aligned += any(map(is_number, first))
-        found.numbers += any(map(_are_other_numbers, first, second))
-    return found
+        changes.others -= 1
+        changes.aligned += any(map(is_number, first))
+        changes.numbers += any(map(_are_other_numbers, first, second))
+    return changes
 
 
 def _the_same_but_for_names(

@@ -139,8 +139,10 @@ def anchors(runs: Runs) -> Runs:
     smallest = _smallest(runs.hashes)[_onward(runs.starts[:-1], windows)]
     of_few = [runs.hashes[runs.starts[text] : runs.starts[text + 1]].min() for text in few.tolist()]
     texts = np.append(np.repeat(np.arange(len(counts)), windows), few).astype(np.uint64)
-    found = _different((texts << _HALF) | np.append(smallest, np.array(of_few, np.uint32)))
-    return Runs(found.astype(np.uint32), _starts(np.bincount((found >> _HALF).astype(np.int64), minlength=len(counts))))
+    chosen = _different((texts << _HALF) | np.append(smallest, np.array(of_few, np.uint32)))
+    return Runs(
+        chosen.astype(np.uint32), _starts(np.bincount((chosen >> _HALF).astype(np.int64), minlength=len(counts)))
+    )
 
 
 def _smallest(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -180,11 +182,11 @@ def _sums(parts: Hashes) -> Hashes:
 
 def _hashes(sums: Hashes, first: Places, end: Places) -> Hashes:
     """The hash of each run between two positions."""
-    found: Hashes = (sums[end] - sums[first]) * _INVERSES.first(len(sums))[first]
-    found ^= found >> _HALF
-    found *= _MIX
-    found ^= found >> _HALF
-    return found
+    hashes: Hashes = (sums[end] - sums[first]) * _INVERSES.first(len(sums))[first]
+    hashes ^= hashes >> _HALF
+    hashes *= _MIX
+    hashes ^= hashes >> _HALF
+    return hashes
 
 
 def _onward(first: Places, counts: Places) -> Places:

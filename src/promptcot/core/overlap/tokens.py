@@ -174,14 +174,14 @@ def _plain(text: str) -> str:
     return _BARE.sub(_first_group, text) if ")" in text and ("/" in text or "sqrt" in text or "^(" in text) else text
 
 
-def _raised(found: re.Match[str]) -> str:
+def _raised(match: re.Match[str]) -> str:
     """HTML superscripts and subscripts as LaTeX."""
-    return f"{'^' if found[1] == 'p' else '_'}{{{found[2]}}}"
+    return f"{'^' if match[1] == 'p' else '_'}{{{match[2]}}}"
 
 
-def _first_group(found: re.Match[str]) -> str:
+def _first_group(match: re.Match[str]) -> str:
     """The content of brackets around a single token, which plain text has in fractions, roots and powers."""
-    return found[found.lastindex or 0]
+    return match[match.lastindex or 0]
 
 
 def _in_ascii(text: str) -> str:
@@ -193,8 +193,8 @@ def _in_ascii(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
-    r"""Removes environments and spacing, writes fractions with a sign between numerator and denominator, and adds brackets
-    to sums in a power, a root or a fraction: 2^{x+1} is 2^(x+1), and not 2^x + 1.
+    r"""Removes environments and spacing, writes fractions with a sign between their two parts, and puts sums in a power, a
+    root or a fraction in brackets: 2^{x+1} is 2^(x+1), and not 2^x + 1.
     """
     if "begin" in text or "space" in text or "skip" in text:
         text = _ROOM.sub(" ", text)
@@ -210,9 +210,9 @@ def _without_layout(text: str) -> str:
     return _GROUP.sub(_grouped, text) if "{" in text else text
 
 
-def _grouped(found: re.Match[str]) -> str:
+def _grouped(match: re.Match[str]) -> str:
     """A LaTeX group, in brackets if its meaning would change without them: a sum, or 3x in a power."""
-    inside, before = found[1], found.string[found.start() - 1]
+    inside, before = match[1], match.string[match.start() - 1]
     whole = ("+" in inside or "-" in inside) and _IS_SUM.search(_INNER.sub("", inside))
     whole = whole or (before == "^" and _IS_PRODUCT.match(inside))
     if "{" in inside:

@@ -47,10 +47,10 @@ def read_comparison(
 
 
 def _follows(answers: Mapping[str, str]) -> Sameness:
-    given = {*answers.values()}
-    if "no" in given:
+    words = {*answers.values()}
+    if "no" in words:
         return "different"
-    return "undecided" if "unclear" in given else "same"
+    return "undecided" if "unclear" in words else "same"
 
 
 _FORM = Form(

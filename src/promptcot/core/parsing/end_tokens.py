@@ -29,7 +29,7 @@ def without_end_tokens(text: str) -> str:
     while True:
         while end and text[end - 1].isspace():
             end -= 1
-        found = _END.search(text, max(0, end - _LONGEST), end) if text[end - 1 : end] in _LAST else None
-        if found is None:
+        match = _END.search(text, max(0, end - _LONGEST), end) if text[end - 1 : end] in _LAST else None
+        if match is None:
             return text[:kept]
-        end = kept = found.start()
+        end = kept = match.start()

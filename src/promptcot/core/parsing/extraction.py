@@ -70,10 +70,10 @@ def parse(text: str, n: int, finish_reason: FinishReason = STOP, prompt: str = "
         return Unreadable("unclear thinking")
     if not answer.text.strip():
         return Unreadable("empty")
-    found = _concepts(answer.text)
-    if isinstance(found, Unreadable):
-        return found
-    checked = _checked([" ".join(one.split()) for one in found], n)
+    concepts = _concepts(answer.text)
+    if isinstance(concepts, Unreadable):
+        return concepts
+    checked = _checked([" ".join(one.split()) for one in concepts], n)
     if isinstance(checked, Unreadable) or not _listed(checked, prompt):
         return checked
     return Unreadable("repeated from the prompt")
@@ -164,8 +164,8 @@ def _bare(text: str) -> list[str] | Unreadable | None:
     last: literals.Literal | None = None
     at = 0
     while at < len(text):
-        if found := _LEADING_TO.match(text, at):
-            last = literals.read(text, found.start("literal"), _NAMES)
+        if match := _LEADING_TO.match(text, at):
+            last = literals.read(text, match.start("literal"), _NAMES)
             at = last.end if last.strings is not None else _find(text, "\n\n", last.end)
         at = _find(text, "\n", at) + 1
     if last is None:

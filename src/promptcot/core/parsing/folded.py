@@ -18,10 +18,10 @@ def unfolded(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:
     `keys` maps the spelling of a label to its key. A table counts if its header names each key once, and if it has one
     row.
     """
-    found: list[str] = []
+    unfolded_lines: list[str] = []
     for i, line in enumerate(lines):
-        found += _members(line) or _columns(lines, i, keys) or [line]
-    return found
+        unfolded_lines += _members(line) or _columns(lines, i, keys) or [line]
+    return unfolded_lines
 
 
 def _members(line: str) -> list[str]:

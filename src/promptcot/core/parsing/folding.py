@@ -26,12 +26,12 @@ _NO_LETTER = re.compile(r"[\W_]+")
 
 def _table() -> dict[int, str]:
     pieces = _ALIKE.split()
-    found = {ord(other): letter for letter, others in zip(pieces[::2], pieces[1::2], strict=True) for other in others}
-    found |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
+    table = {ord(other): letter for letter, others in zip(pieces[::2], pieces[1::2], strict=True) for other in others}
+    table |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
     for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):  # squared, circled and regional letters
-        found |= {first + place: chr(ord("a") + place) for place in range(26)}
-    found |= {0xE0000 + code: chr(code) for code in range(0x20, 0x7F)}  # tags: letters that only models see
-    return found | {ord(filler): "" for filler in _FILLERS}
+        table |= {first + place: chr(ord("a") + place) for place in range(26)}
+    table |= {0xE0000 + code: chr(code) for code in range(0x20, 0x7F)}  # tags: letters that only models see
+    return table | {ord(filler): "" for filler in _FILLERS}
 
 
 _LATIN = _table()

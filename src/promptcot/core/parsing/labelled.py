@@ -264,7 +264,7 @@ def _readings(lines: Sequence[str], form: Form, shown: Material | None = None) -
     Answers that the material contains in the same form are taken to be repeated from there.
     """
     pattern, names = form.labels
-    found: dict[str, list[_Reading]] = {}
+    readings: dict[str, list[_Reading]] = {}
     last = -1
     for i, line in enumerate(map(_bare, lines)):
         if (match := pattern.match(line)) is None:
@@ -273,9 +273,9 @@ def _readings(lines: Sequence[str], form: Form, shown: Material | None = None) -
         if reading := _reading(line[match.end() :], form.scale(known), in_table=match[0][-1] in _COLUMNS):
             word = reading.value if isinstance(reading, Fault) else reading
             repeated = shown is not None and any(shown.says(name, word) for name in known.names)
-            found.setdefault(known.key, []).append(Fault.REPEATED if repeated else reading)
+            readings.setdefault(known.key, []).append(Fault.REPEATED if repeated else reading)
             last = i
-    return found, last
+    return readings, last
 
 
 def _lookalikes(lines: Sequence[str], form: Form) -> dict[str, set[_Reading]]:

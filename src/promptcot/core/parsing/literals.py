@@ -55,18 +55,18 @@ def after_space(text: str, at: int) -> int:
 
 def _sequence(text: str, at: int, close: str) -> Literal:
     """Strings from `at` up to the bracket `close`."""
-    found: list[str] = []
+    strings: list[str] = []
     comma = False
     at = after_space(text, at)
     while token := _STRING.match(text, at):
-        found.append(_value(token))
+        strings.append(_value(token))
         at = after_space(text, token.end())
         if text[at : at + 1] != ",":
             break
         comma = True
         at = after_space(text, at + 1)
-    whole = at == len(text) if not close else text[at : at + 1] == close
-    return Literal(found if whole and (comma or close == "]") else None, at + len(close) if whole else at)
+    complete = at == len(text) if not close else text[at : at + 1] == close
+    return Literal(strings if complete and (comma or close == "]") else None, at + len(close) if complete else at)
 
 
 def _object(text: str, at: int, names: Container[str]) -> Literal:

@@ -30,15 +30,15 @@ class NumberedList:
 
 def find_lists(text: str) -> list[NumberedList]:
     """All lists of two or more items, one item a line, in order."""
-    found: list[NumberedList] = []
+    lists: list[NumberedList] = []
     for match in _FIRST_TWO.finditer(text):
         between, close = match["between"], match["close"]
         items, end = [match["first"], match["second"]], match.end()
         while following := _item(len(items) + 1, between, close).match(text, end):
             items.append(following[1])
             end = following.end()
-        found.append(NumberedList(match.start(), end, tuple(items), between, close))
-    return found
+        lists.append(NumberedList(match.start(), end, tuple(items), between, close))
+    return lists
 
 
 def find_items(text: str, items: Sequence[str]) -> NumberedList | None:

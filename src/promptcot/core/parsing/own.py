@@ -46,10 +46,10 @@ def marked(lines: Sequence[str], mark: str) -> list[str | None]:
 
     Bullets and numbers may precede the mark, which may be bold, in brackets or formatted as code.
     """
-    found = map(_FIRST_WORD.match, lines)
+    matches = map(_FIRST_WORD.match, lines)
     return [
         line[word.end() :] if word and word["word"].lower() == mark.lower() else None
-        for line, word in zip(lines, found, strict=True)
+        for line, word in zip(lines, matches, strict=True)
     ]
 
 

@@ -27,8 +27,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*(?:[-•>]|\d+[.
 
 def matcher(phrases: Iterable[str]) -> re.Pattern[str] | None:
     """A pattern for any of these phrases in a `plain` sentence; None without any. Raises ValueError, as `patterns`."""
-    found = patterns(phrases)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(found)})") if found else None
+    alternatives = patterns(phrases)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})") if alternatives else None
 
 
 def patterns(phrases: Iterable[str]) -> list[str]:

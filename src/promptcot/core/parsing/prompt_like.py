@@ -58,9 +58,9 @@ class LearntTemplate:
     def _items(self, text: str) -> list[str]:
         """The concepts of a list, whose first `1` and `close` are already gone."""
         concepts: list[str] = []
-        found = "1"
-        while found:
-            concept, found, text = text.partition(f"{self.between}{len(concepts) + 2}{self.close}")
+        items = "1"
+        while items:
+            concept, items, text = text.partition(f"{self.between}{len(concepts) + 2}{self.close}")
             concepts.append(concept)
         return concepts
 
@@ -104,9 +104,9 @@ def _examples(rows: Rows, levels: Sequence[str], source: str) -> tuple[_Example,
     """The first row with a list, and the first one after it with another level, if there is one."""
     which = _which_list(rows, source)
     examples = (_example(number, row, which) for number, row in _numbered(rows, source))
-    found = (example for example in examples if example)
-    one = next(found)
-    return one, next((other for other in found if _levels(one, other, levels)), None)
+    examples_with_list = (example for example in examples if example)
+    one = next(examples_with_list)
+    return one, next((other for other in examples_with_list if _levels(one, other, levels)), None)
 
 
 def _which_list(rows: Rows, source: str) -> int:
@@ -242,10 +242,10 @@ def _missing(template: LearntTemplate, prompt: str) -> str:
     """The first piece of constant text that a prompt lacks, in order."""
     at = 0
     for piece in (*template.head, f"1{template.close}", *template.tail):
-        found = prompt.find(piece, at)
-        if found < 0:
+        place = prompt.find(piece, at)
+        if place < 0:
             return f"after character {at} it lacks the text {_excerpt(piece, 0)}"
-        at = found + len(piece)
+        at = place + len(piece)
     return "its list or its level is written in another way"
 
 

@@ -86,8 +86,8 @@ def refusal(text: str, boxed: str | None, problem: str, refusals: Sequence[Refus
 
 def _is_said(parts: Sequence[str], refusal: Refusal, answered: bool) -> bool:
     """Whether a sentence of a reply states the refusal, and no later one retracts it; `answered`: it has a box."""
-    found = (place for place, part in enumerate(parts) if _may_say(part, refusal.said))
-    says = (place for place in found if _says(plain(parts[place]), refusal.said, doubts=not answered))
+    places = (place for place, part in enumerate(parts) if _may_say(part, refusal.said))
+    says = (place for place in places if _says(plain(parts[place]), refusal.said, doubts=not answered))
     first = next(says, None)
     return first is not None and not any(_TAKES_BACK.search(plain(part)) for part in parts[first + 1 :])
 

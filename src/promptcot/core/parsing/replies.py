@@ -96,7 +96,7 @@ def _fences(lines: Sequence[str]) -> list[int]:
 
 def _unquoted(lines: Sequence[str]) -> list[str]:
     """The lines outside quotations; an unclosed quotation extends to the end."""
-    found: list[str] = []
+    unquoted: list[str] = []
     close = ""
     for line in lines:
         opening = None if close else _QUOTATION.match(line)
@@ -104,8 +104,8 @@ def _unquoted(lines: Sequence[str]) -> list[str]:
         if close:
             close = "" if close in line.lower() else close
         elif not line.lstrip().startswith(">"):
-            found.append(line)
-    return found
+            unquoted.append(line)
+    return unquoted
 
 
 def _close(opening: re.Match[str]) -> str:

@@ -67,10 +67,10 @@ class Scale:
     def in_cell(self, row: str) -> str | None:
         """The word in the only cell of a table's row that has just a word, if reasons precede it."""
         cells = _CELLS.split(row)
-        given = [(place, word) for place, cell in enumerate(cells) if (word := self.word(cell.strip(" \t*_`.")))]
-        if len(given) != 1:
+        words = [(place, word) for place, cell in enumerate(cells) if (word := self.word(cell.strip(" \t*_`.")))]
+        if len(words) != 1:
             return None
-        [(place, word)] = given
+        [(place, word)] = words
         reasons = " ".join(cells[:place] + cells[place + 1 :])
         return None if self._doubts(reasons, word) or self.denies(row, word) else word
 

@@ -74,9 +74,9 @@ class Cooccurrence:
             order = np.argsort(keys)  # searching in sorted order is several times faster than in random order
             place = np.empty(len(keys), np.int64)
             place[order] = np.searchsorted(self._keys, keys[order])
-            found = np.flatnonzero(self._keys[place] == keys)
-            score[found] += self._damp(self._counts[place[found]])
-            rows[found] += 1
+            hits = np.flatnonzero(self._keys[place] == keys)
+            score[hits] += self._damp(self._counts[place[hits]])
+            rows[hits] += 1
         return score, rows
 
     def neighbours(self, chosen: Int) -> Int:

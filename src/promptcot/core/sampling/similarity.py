@@ -138,9 +138,9 @@ def _inverse_norms(vectors: Float32) -> Float32:
 def _quantise(head: Float32) -> tuple[Float32, Float32, Float32]:
     """Return integers (n, m) within ±127, (n,) their scales, and (n,) the lengths of the errors, rounded up."""
     scale = np.abs(head).max(axis=1, initial=0) / 127
-    whole = np.rint(head / np.where(scale > 0, scale, 1)[:, None])
-    wrong = head - whole * scale[:, None]
-    return whole, scale, np.sqrt(np.vecdot(wrong, wrong)) * np.float32(1.001) + np.float32(1e-5)
+    rounded = np.rint(head / np.where(scale > 0, scale, 1)[:, None])
+    wrong = head - rounded * scale[:, None]
+    return rounded, scale, np.sqrt(np.vecdot(wrong, wrong)) * np.float32(1.001) + np.float32(1e-5)
 
 
 def _beyond(unit: Float32, head: Float32) -> Float32:

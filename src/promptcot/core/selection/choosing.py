@@ -109,11 +109,11 @@ def in_order(chosen: Numbers, these: Candidates, places: Numbers, order: Order) 
 
 def bin_of(pass_rates: NDArray[np.float64], bins: Sequence[Bin]) -> Numbers:
     """The index of the bin of each pass rate, -1 for none."""
-    found = np.full(len(pass_rates), -1)
+    bins_of_rows = np.full(len(pass_rates), -1)
     for number, one in enumerate(bins):
         below = pass_rates <= one.high if one.closed else pass_rates < one.high
-        found[(pass_rates >= one.low) & below] = number
-    return found
+        bins_of_rows[(pass_rates >= one.low) & below] = number
+    return bins_of_rows
 
 
 def _bins(these: Candidates, settings: Settings) -> tuple[Numbers, Shares]:

@@ -124,13 +124,13 @@ def merged(rows: Sequence[Row]) -> Row:
 
 def _models(rows: Sequence[Row]) -> Row:
     """`model` if all traces are of one model, else `models`."""
-    found = [models_of(row) for row in rows]
-    names = sorted({name for models in found for name in models})
+    tables = [models_of(row) for row in rows]
+    names = sorted({name for models in tables for name in models})
     if not names:
         return {}
-    if len(names) == 1 and all(found):
+    if len(names) == 1 and all(tables):
         return {"model": names[0]}
-    by_name = {name: _together([models[name] for models in found if name in models]) for name in names}
+    by_name = {name: _together([models[name] for models in tables if name in models]) for name in names}
     return {"model": None, "models": {name: {"pass_rate": rate, "n": n or None} for name, (rate, n) in by_name.items()}}
 
 
@@ -162,10 +162,10 @@ def _n_of(row: Mapping[str, Any]) -> int:
     value = row.get("n")
     if value is None:
         return 0
-    found = count_of(int(value) if isinstance(value, float) and value.is_integer() else value)
-    if not found or found >= 1 << 32:
+    n = count_of(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if not n or n >= 1 << 32:
         raise UnfitRow(f"`n` is {str(value)[:40]!r}, which is not a number of traces")
-    return found
+    return n
 
 
 def _passes(rate: float, n: int) -> float:
@@ -184,9 +184,9 @@ def _mean(weighted: Sequence[tuple[Any, int]]) -> float | None:
 
 
 def _refusals(rows: Sequence[Row]) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
     for row in rows:
         given = row.get("refusals")
         if isinstance(given, dict):
-            found.update({name: count_of(count) or 0 for name, count in given.items()})
-    return dict(found)
+            refusals.update({name: count_of(count) or 0 for name, count in given.items()})
+    return dict(refusals)

@@ -59,12 +59,12 @@ def quotas(shares: Shares, there: Counts, size: int) -> Counts:
         exact[full] = there[full]
         left = max(0.0, left - float(there[full].sum()))
         is_open &= ~full
-    found = np.floor(exact + 1e-9).astype(np.int64)
+    counts = np.floor(exact + 1e-9).astype(np.int64)
     total = min(size, int(there[shares > 0].sum()))
-    by_remainder = np.argsort(found - exact, kind="stable")
-    may = by_remainder[(found < there)[by_remainder] & (shares > 0)[by_remainder]]
-    found[may[: total - int(found.sum())]] += 1
-    return found
+    by_remainder = np.argsort(counts - exact, kind="stable")
+    may = by_remainder[(counts < there)[by_remainder] & (shares > 0)[by_remainder]]
+    counts[may[: total - int(counts.sum())]] += 1
+    return counts
 
 
 def allot(there: Counts, rows: Counts, columns: Counts) -> Counts:

@@ -121,15 +121,15 @@ def _shares(given: str | Mapping[str, float] | None, option: str) -> dict[str, f
 
 def _table(text: str, option: str) -> dict[str, float]:
     example = "0-0.5=0.7,0.5-1=0.3" if option == "difficulty" else "AIME=0.5,AMC12=0.5"
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for part in text.split(","):
         name, equals, share = (piece.strip() for piece in part.rpartition("="))
         if not (name and equals):
             raise UsageError(f"{option}: {part.strip()!r} is not NAME=SHARE, such as {example}")
-        if name in found:
+        if name in shares:
             raise UsageError(f"{option}: {name} is named twice")
-        found[name] = _number(share, option)
-    return found
+        shares[name] = _number(share, option)
+    return shares
 
 
 def _bins(shares: Mapping[str, float]) -> tuple[Bin, ...]:
@@ -146,27 +146,27 @@ def _edges(name: str) -> tuple[float, float]:
     low, dash, high = name.partition("-")
     if not dash:
         raise UsageError(f"difficulty: {name!r} is not a range of pass rates; write LOW-HIGH, such as 0.25-0.5")
-    found = _share(low, "difficulty"), _share(high, "difficulty")
-    if found[0] >= found[1]:
+    edges = _share(low, "difficulty"), _share(high, "difficulty")
+    if edges[0] >= edges[1]:
         raise UsageError(f"difficulty: {name!r} does not start below its end")
-    return found
+    return edges
 
 
 def _share(text: str, option: str) -> float:
-    found = _number(text, option)
-    if not 0 <= found <= 1:
+    share = _number(text, option)
+    if not 0 <= share <= 1:
         raise UsageError(f"{option}: {text.strip()} is not between 0 and 1, as a pass rate must be")
-    return found
+    return share
 
 
 def _number(text: str, option: str) -> float:
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
         raise UsageError(f"{option}: {text.strip()!r} is no number") from None
-    if not math.isfinite(found):
+    if not math.isfinite(number):
         raise UsageError(f"{option}: {text.strip()} is no finite number")
-    return found
+    return number
 
 
 def _one_of(value: str, known: Sequence[str], option: str) -> None:

@@ -128,8 +128,8 @@ class Problems:
     def rows_of(self, row: int) -> list[int]:
         """All rows of the problem of this row, in input order."""
         group = self._group(row)
-        found: list[int] = self._order[self._begins[group] : self._ends[group]].tolist()
-        return found
+        rows: list[int] = self._order[self._begins[group] : self._ends[group]].tolist()
+        return rows
 
     def first_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """For each of these rows, the first row of its problem."""
@@ -137,9 +137,9 @@ class Problems:
 
     def leading_each(self) -> Iterator[int]:
         """For each row, the one that represents its problem."""
-        found = np.empty_like(self._order)
-        found[self._order] = np.repeat(self._leading, self._ends - self._begins)
-        return map(int, found)
+        leaders = np.empty_like(self._order)
+        leaders[self._order] = np.repeat(self._leading, self._ends - self._begins)
+        return map(int, leaders)
 
     def _group(self, row: int) -> int:
         return int(np.searchsorted(self._different, self._ids[row]))

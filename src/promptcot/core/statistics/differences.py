@@ -105,8 +105,8 @@ def _again(sample: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]
 
 
 def _known(values: ArrayLike) -> NDArray[np.float64]:
-    found = np.asarray(values, dtype=np.float64)
-    return np.asarray(found[~np.isnan(found)])
+    array = np.asarray(values, dtype=np.float64)
+    return np.asarray(array[~np.isnan(array)])
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

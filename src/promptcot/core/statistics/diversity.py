@@ -74,16 +74,16 @@ def nearest_distances(vectors: NDArray[np.floating], others: NDArray[np.floating
     """
     rows = _normed(vectors)
     against = rows if others is None else _normed(others)
-    found = np.full(len(rows), np.nan)
+    distances = np.full(len(rows), np.nan)
     if len(against) <= (others is None):
-        return found
+        return distances
     for start in range(0, len(rows), _AT_A_TIME):
         alike = rows[start : start + _AT_A_TIME] @ against.T
         if others is None:
             here = np.arange(len(alike))
             alike[here, start + here] = -np.inf
-        found[start : start + _AT_A_TIME] = 1 - alike.max(axis=1)
-    return np.clip(found, 0, 2)
+        distances[start : start + _AT_A_TIME] = 1 - alike.max(axis=1)
+    return np.clip(distances, 0, 2)
 
 
 def _normed(vectors: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -170,8 +170,8 @@ def _at_k(k: int, of_kind: list[float | None], place: NDArray[np.int64], graded:
     """Averages one value per kind of problem over all problems; `place` has the kind of each."""
     values = np.array([np.nan if value is None else value for value in of_kind])
     left_out = int(np.sum(graded < k))
-    found = estimate(values[place] if len(place) else np.array([]), bounds=_SHARE)
-    return AtK(k, found, left_out, _reason(k, left_out, graded) if left_out else None)
+    result = estimate(values[place] if len(place) else np.array([]), bounds=_SHARE)
+    return AtK(k, result, left_out, _reason(k, left_out, graded) if left_out else None)
 
 
 def _reason(k: int, left_out: int, graded: NDArray[np.int64]) -> str:

@@ -293,5 +293,5 @@ class TextCodec:
         if not any(string in end for string in stop):
             return None
         text = self.decode(ids)
-        found = [place for string in stop if (place := text.find(string)) >= 0]
-        return text[: min(found)] if found else None
+        places = [place for string in stop if (place := text.find(string)) >= 0]
+        return text[: min(places)] if places else None

@@ -189,8 +189,8 @@ class Admission:
     def _decide(self, now: float) -> None:
         """The gate reopens: the limit learns of the rejected calls, if it was too high for them."""
         undecided, self._undecided = self._undecided, []
-        if (found := self.pace.bound) is not None:
-            self.bound.keep_to(found)
+        if (bound := self.pace.bound) is not None:
+            self.bound.keep_to(bound)
         elif not self.pace.was_limit_in_time:
             for call in undecided:
                 self.bound.saw(call, now, full=True)

@@ -54,17 +54,17 @@ class Events:
         return self._read([*lines, b""])
 
     def _read(self, lines: list[bytes]) -> list[Any]:
-        found: list[Any] = []
+        values: list[Any] = []
         for line in lines:
             if self.done:
                 break
             if not line:
-                found += self._pending()
+                values += self._pending()
             elif line.startswith(b"data:"):
-                found += self._datum(line[5:].strip())
+                values += self._datum(line[5:].strip())
             elif line.startswith(b"error:"):
-                found.append({"error": _value(line[6:].strip())})
-        return found
+                values.append({"error": _value(line[6:].strip())})
+        return values
 
     def _datum(self, data: bytes) -> list[Any]:
         if data == b"[DONE]":

@@ -88,21 +88,21 @@ def failure(status: int, data: bytes, retry_after: float | None, url: str) -> En
     if (own := read_error(data)) is not None:
         return own
     words, code = _words(data)
-    told = f"{url} answers {status}: {words}"
+    message = f"{url} answers {status}: {words}"
     if status == 429 and _mentions(_QUOTA, words, code):
-        return EngineUnusable(f"{told}\nThe account has no quota left; raise it, or use another key", "no-credit")
+        return EngineUnusable(f"{message}\nThe account has no quota left; raise it, or use another key", "no-credit")
     if status == 401 or (status == 400 and _mentions(_NO_KEY, words, code)):
-        return EngineUnusable(told, "unauthorised")
+        return EngineUnusable(message, "unauthorised")
     if retry_after is not None and retry_after > _LONGEST_WAIT:
         minutes = f"{retry_after / 60:,.0f} minutes"
         return EngineUnusable(
-            f"{told}\nThe server asks clients to wait {minutes}: run the same command again then", "wait"
+            f"{message}\nThe server asks clients to wait {minutes}: run the same command again then", "wait"
         )
     if status != 429 and _mentions(_SURELY_OVER_LONG, words, code):
-        return RequestRefused(told, "over-long")
+        return RequestRefused(message, "over-long")
     if status in _FOR_NOW or status >= 500:
-        return TransientError(told, f"http {status}", retry_after)
-    return _refusal(status, words, code, told)
+        return TransientError(message, f"http {status}", retry_after)
+    return _refusal(status, words, code, message)
 
 
 def _refusal(status: int, words: str, code: str, told: str) -> EngineError:
@@ -197,19 +197,19 @@ def _status_in(error: Any) -> int | None:
 def _words(data: bytes) -> tuple[str, str]:
     """A server's error message, shortened, with its code and type."""
     try:
-        found = loads(data)
-        found = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else found
-        error = found.get("error", found)
-        text = error.get("message") or _detail(found) or error if isinstance(error, dict) else error
+        value = loads(data)
+        value = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        error = value.get("error", value)
+        text = error.get("message") or _detail(value) or error if isinstance(error, dict) else error
         code = f"{error.get('code')} {error.get('type')}" if isinstance(error, dict) else ""
         return start_of(str(text).encode(errors="replace")), code
     except (ValueError, AttributeError, RecursionError):
         return start_of(data), ""
 
 
-def _detail(found: Mapping[str, Any]) -> Any:
+def _detail(body: Mapping[str, Any]) -> Any:
     """FastAPI's message. Its list of mistakes quotes the request, which could be mistaken for the message."""
-    detail = found.get("detail")
+    detail = body.get("detail")
     if not isinstance(detail, list):
         return detail
     return "; ".join(f"{part.get('loc')}: {part.get('msg')}" for part in detail if isinstance(part, Mapping))

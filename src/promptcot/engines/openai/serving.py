@@ -75,8 +75,8 @@ class EngineServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/health":
             return web.Response()
-        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if not hmac.compare_digest(given, self._key):
+        key = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(key, self._key):
             return _json(401, {"error": {"message": "the key is missing or wrong", "code": "invalid_api_key"}})
         if request.path not in ("/v1/completions", "/v1/chat/completions") or request.method != "POST":
             return _json(404, {"error": {"message": f"{request.method} {request.path} is not served here"}})

@@ -117,26 +117,26 @@ def _check_format(name: str, value: str) -> None:
 
 def _values(arguments: Sequence[str], option: str) -> list[str]:
     """All words given to an option with several values."""
-    found: list[str] = []
+    values: list[str] = []
     takes = False
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name.startswith("--"):
             takes = name.replace("_", "-") == option
-            found += [value] if takes and value else []
+            values += [value] if takes and value else []
         elif takes:
-            found.append(argument)
-    return found
+            values.append(argument)
+    return values
 
 
 def _adapter(words: str) -> Path | None:
     """The folder of an adapter in vLLM's notation, `NAME=FOLDER` or JSON with a `path`; None if it is not local."""
     if words.startswith("{"):
         try:
-            told = loads(words.encode(errors="surrogatepass"))
+            value = loads(words.encode(errors="surrogatepass"))
         except ValueError:
             return None  # vLLM reports what is wrong with it
-        path = told.get("path") if isinstance(told, dict) else None
+        path = value.get("path") if isinstance(value, dict) else None
     else:
         path = words.partition("=")[2]
     return Path(path) if isinstance(path, str) and path and Path(path).is_dir() else None
@@ -144,15 +144,15 @@ def _adapter(words: str) -> Path | None:
 
 def given(arguments: Sequence[str]) -> dict[str, str]:
     """The options among the arguments, by their long names with dashes and without `no-`; "" if it has no value."""
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for place, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
         if not name.startswith("-") or name.lstrip("-")[:1].isdecimal():
             continue
         following = arguments[place + 1] if place + 1 < len(arguments) else "-"
         name = _SHORT.get(name, name.replace("_", "-")).replace("--no-", "--", 1)
-        found[name] = value or ("" if following.startswith("-") else following)
-    return found
+        options[name] = value or ("" if following.startswith("-") else following)
+    return options
 
 
 def number(arguments: Sequence[str], name: str) -> int | None:

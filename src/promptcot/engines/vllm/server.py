@@ -45,7 +45,7 @@ class Launch:
     """How servers are started: the command before their options, and the file that all output is appended to.
 
     Replicas after the first write to `NAME-2.SUFFIX`, … A start may take `patience` seconds, and a server has `grace`
-    seconds to end by itself. With a `key` only calls with that key are answered; `ports` are those that it may listen on.
+    seconds to end by itself. With a `key` only calls with that key are answered; `ports` are the ports to listen on.
     `say` receives messages about the start and its duration.
     """
 
@@ -243,8 +243,8 @@ class _Copy:
             return ""
         why = vllm_log.reason(vllm_log.tail(self._log, self.process.log_start))
         advice = vllm_log.way_out(why)
-        told = f"vLLM's server {self.process.ending}:\n{why}\nIts log is {self._log}"
-        return f"{told}; {advice}" if advice else told
+        message = f"vLLM's server {self.process.ending}:\n{why}\nIts log is {self._log}"
+        return f"{message}; {advice}" if advice else message
 
     def _free_port(self) -> int:
         """The port to listen on: the user's, else the one used before, else any."""
