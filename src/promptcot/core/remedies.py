@@ -158,7 +158,7 @@ def remedy_for(dropped: Mapping[str, int]) -> str | None:
 
 def reasons(counts: Mapping[str, int]) -> str:
     """The counts of the reasons, the most frequent first."""
-    most = sorted(counts.items(), key=lambda match: (-match[1], match[0]))
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     more = f", and {len(most) - _REASONS:,} more reasons" if len(most) > _REASONS else ""
     return ", ".join(f"{shown(reason)}: {count:,}" for reason, count in most[:_REASONS]) + more
 

@@ -74,8 +74,8 @@ def check_paths(reads: Iterable[Read], outputs: Iterable[Written]) -> None:
     for output in written:
         check_writable(output.path, output.files, (*output.folders, *([output.path] if output.is_folder else [])))
     places = [(output, _Places(output)) for output in written]
-    for (one, its), (other, pairs) in combinations(places, 2):
-        _refuse_two_of_one_name(one, its, other, pairs)
+    for (one, its), (other, other_places) in combinations(places, 2):
+        _refuse_two_of_one_name(one, its, other, other_places)
     for source in read:
         for output, its in places:
             _refuse_loss(source, output, its)

@@ -21,12 +21,12 @@ def draw(heads: NDArray[np.int32], keys: NDArray[np.uint64], wanted: Sequence[in
 
     `heads` has the group of each row, `keys` the hashes of the rows, `wanted` the largest number of rows of each split.
     """
-    splits, group = np.unique(heads, return_inverse=True)
-    sizes = np.bincount(group, minlength=len(splits))
-    first = np.full(len(splits), np.iinfo(np.uint64).max, np.uint64)
+    distinct_heads, group = np.unique(heads, return_inverse=True)
+    sizes = np.bincount(group, minlength=len(distinct_heads))
+    first = np.full(len(distinct_heads), np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(first, group, keys)
     order = np.argsort(first, kind="stable")
-    taken = np.zeros(len(splits), np.uint8)
+    taken = np.zeros(len(distinct_heads), np.uint8)
     for split, rows in enumerate(wanted, 1):
         left = rows
         for largest in (max(1, int(rows * _LARGEST)), rows):

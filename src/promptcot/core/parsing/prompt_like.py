@@ -58,9 +58,9 @@ class LearntTemplate:
     def _items(self, text: str) -> list[str]:
         """The concepts of a list, whose first `1` and `close` are already gone."""
         concepts: list[str] = []
-        items = "1"
-        while items:
-            concept, items, text = text.partition(f"{self.between}{len(concepts) + 2}{self.close}")
+        separator = "1"
+        while separator:
+            concept, separator, text = text.partition(f"{self.between}{len(concepts) + 2}{self.close}")
             concepts.append(concept)
         return concepts
 
