@@ -193,8 +193,8 @@ def _in_ascii(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
-    r"""Removes environments and spacing, writes fractions with a sign between their two parts, and puts sums in a power, a
-    root or a fraction in brackets: 2^{x+1} is 2^(x+1), and not 2^x + 1.
+    r"""Removes environments and spacing, writes fractions with a sign between both parts, and puts sums in a power,
+    a root or a fraction in brackets: 2^{x+1} is 2^(x+1), and not 2^x + 1.
     """
     if "begin" in text or "space" in text or "skip" in text:
         text = _ROOM.sub(" ", text)

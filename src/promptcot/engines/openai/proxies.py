@@ -71,7 +71,7 @@ def _proxy(value: str, variable: str) -> Proxy:
     except ValueError:
         host, port = None, 0
     if not host:
-        raise EngineUnusable(f"{variable} is not a valid proxy address; write http://HOST:PORT, or unset it", "proxy")
+        raise EngineUnusable(f"{variable} names an invalid proxy address; write http://HOST:PORT, or unset it", "proxy")
     name, _, password = credentials.partition(":")
     auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""
     return Proxy(
