@@ -46,14 +46,16 @@ def read_table(path: str, columns: Columns | None = None, unfit: Unfit | None = 
 
 def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[list[str]]:
     for number, row in columns.concepts(read_rows(path)):
-        found = row.get("concepts", row.get("foundational_concepts"))
-        if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
+        concepts = row.get("concepts", row.get("foundational_concepts"))
+        if not (
+            isinstance(concepts, list) and concepts and all(isinstance(name, str) and name.strip() for name in concepts)
+        ):
             why = f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts; {fields_of(row)}"
             if unfit is None or number == 1:
                 raise InputError(why)
             unfit(row, why)
         else:
-            yield found
+            yield concepts
 
 
 def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> Sampler:
@@ -70,7 +72,7 @@ def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> S
 def sampled_rows(
     sampler: Sampler, levels: Sequence[str], seed: int, render: RenderPrompt, ended: Callable[[Exhausted], None]
 ) -> Iterator[Row]:
-    """Generation inputs without end, or until no new combination is found; then `ended` is called with the reason."""
+    """Rows for the generator, endless unless no new combination is found; then `ended` is called with the reason."""
     try:
         for combination in combinations(sampler, levels, seed):
             yield _row(combination, render)
