@@ -42,6 +42,9 @@ def program(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:  # before the command began, or while it said its last words
         signals.over()
         say_interrupted()
+        from promptcot.cli.root import stopped_early
+
+        stopped_early(arguments)
         return INTERRUPTED
     return code
 

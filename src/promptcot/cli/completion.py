@@ -31,10 +31,9 @@ def install(root: click.Command, shell: str) -> Iterator[str]:
     """Write the script where the shell looks for it, unless it is there; gives what to tell. Raises UsageError."""
     name, text = _named(shell), script(root, shell)
     path = _file(name)
-    is_new = not path.is_file() or path.read_text() != text
+    is_new = not path.is_file() or path.read_bytes() != text.encode()
     if is_new:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.encode())
+        write_whole(path.resolve(), text.encode())  # a link stays one
     return installed_lines(name, path, is_new=is_new)
 
 
@@ -49,11 +48,25 @@ def _named(shell: str) -> str:
 
 
 def _file(shell: str) -> Path:
-    home = Path.home()
-    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    data, config = _base("XDG_DATA_HOME", ".local/share"), _base("XDG_CONFIG_HOME", ".config")
     return {
         "bash": data / "bash-completion/completions" / _PROGRAM,
         "zsh": data / "zsh/site-functions" / f"_{_PROGRAM}",
         "fish": config / "fish/completions" / f"{_PROGRAM}.fish",
     }[shell]
+
+
+def _base(variable: str, default: str) -> Path:
+    """A folder of the XDG Base Directory Specification, which says to ignore a relative path. Raises UsageError."""
+    named = Path(os.environ.get(variable, ""))
+    if named.is_absolute():
+        return named
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute() or os.environ.get("HOME") == "":
+        raise UsageError(
+            f"completion cannot be installed: your home directory is unknown (the variable HOME); set it, or {variable}"
+        )
+    return home / default

@@ -44,6 +44,13 @@ def models() -> list[str]:
     return [nano.NAME, *(f"{nano.NAME}:{role}" for role in nano.ROLES)]
 
 
+def judges() -> list[str]:
+    """Names of judges that have an embedded model."""
+    from promptcot import nano
+
+    return [role.removeprefix("judge-") for role in nano.ROLES if role.startswith("judge-")]
+
+
 def levels() -> list[str]:
     """The levels of the default domain."""
     from promptcot import domains

@@ -334,4 +334,17 @@ def changes_option(
     help: str = "Override one key of the recipe.",
 ) -> Callable[[Command], Command]:
     """`--set`, for changes of a recipe."""
-    return click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help=help)
+    return click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        shell_complete=_complete_change,
+        help=help,
+    )
+
+
+def _complete_change(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from promptcot.cli.recipe_keys import complete_change  # imports the schemas of all recipes
+
+    return complete_change(ctx, param, incomplete)

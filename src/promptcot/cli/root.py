@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import gc
 import importlib
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,6 +18,7 @@ from promptcot.cli.json_option import typed_in, with_json
 from promptcot.cli.report.console import complain, say_all
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
+from promptcot.cli.report.usage import explained, meant
 from promptcot.errors import PromptCoTError
 from promptcot.interruption import INTERRUPTED
 from promptcot.storage.provenance import commanded
@@ -75,6 +74,9 @@ VERBS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()
 
 _FILES = {"report": "report_run"}
 """Verbs whose module has another name: `cli.report` is what is printed."""
+COMMANDS = {"chain": ("fresh", "mismatch", "students", "generators"), "nano": ("path", "check")}
+"""The commands of verbs that are groups."""
+_INTERRUPTED = "the command was interrupted; the same command resumes it"
 
 
 def _dashes(token: str) -> str:
@@ -103,9 +105,8 @@ class _Verbs(VerbGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         verb = _dashes(args[0])
         if verb not in VERBS and not verb.startswith("-"):
-            near = difflib.get_close_matches(verb, VERBS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VERBS)}"
-            raise click.UsageError(f"there is no verb {args[0]!r}; {hint}", ctx)
+            hint = meant(verb, VERBS) or f"; the verbs are {', '.join(VERBS)}"
+            raise click.UsageError(f"there is no verb {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -154,6 +155,7 @@ def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Cal
 @click.group(
     cls=_Verbs,
     context_settings={"token_normalize_func": _dashes, "help_option_names": ["-h", "--help"], "max_content_width": 110},
+    subcommand_metavar="VERB ...",
     example="promptcot run",
 )
 @click.version_option(__version__, prog_name="promptcot")
@@ -178,9 +180,9 @@ def run(arguments: list[str]) -> int:
             code = _run(arguments)
         except Exception as error:
             RESULT.fail(type(error).__name__, str(error))
-            RESULT.emit(1)
+            _emit(1, arguments)
             raise
-        RESULT.emit(code)
+        _emit(code, arguments)
         return STREAMS.end(code)
 
 
@@ -191,16 +193,16 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except SystemExit as done:  # a shell has asked for completions, and click has answered
-        return int(done.code or 0)
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except click.ClickException as error:
-        if not RESULT.wanted and typed_in(arguments):
-            RESULT.want(_verb_in(arguments))
-        return _ended("UsageError", error.format_message(), _usage(error), 2)
+        words = explained(error, " ".join(filter(None, ("promptcot", _command_in(arguments)))))
+        is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        return _ended("UsageError", words, click.unstyle(error.message) if is_help else f"promptcot: {words}", 2)
     except PromptCoTError as error:
         return _ended(type(error).__name__, str(error), f"promptcot: {error}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         say_interrupted()
-        RESULT.fail("Interrupted", "the command was interrupted; the same command resumes it")
+        RESULT.fail("Interrupted", _INTERRUPTED)
         return INTERRUPTED
     except OSError as error:
         return _refused(error)
@@ -213,9 +215,26 @@ def _ended(kind: str, message: str, line: str, code: int) -> int:
     return code
 
 
-def _verb_in(arguments: list[str]) -> str | None:
-    """The verb of a command line that could not be parsed."""
-    return next((verb for word in arguments[:1] if (verb := _dashes(word)) in VERBS), None)
+def _emit(code: int, arguments: list[str]) -> None:
+    """Print the JSON object; also where an error or Ctrl-C ended the command before `--json` was parsed."""
+    if RESULT.failed and not RESULT.wanted and typed_in(arguments):
+        RESULT.want(_command_in(arguments))
+    RESULT.emit(code)
+
+
+def _command_in(arguments: list[str]) -> str | None:
+    """The words of a command line that choose the command, without importing it; None where there is no such verb."""
+    verb, *rest = [*map(_dashes, arguments[:2]), ""]
+    if verb not in VERBS:
+        return None
+    return f"{verb} {rest[0]}" if rest[0] in COMMANDS.get(verb, ()) else verb
+
+
+def stopped_early(arguments: Sequence[str]) -> None:
+    """Print the JSON object of a command that Ctrl-C ended outside of `run`, if none was printed."""
+    if not RESULT.printed:
+        RESULT.fail("Interrupted", _INTERRUPTED)
+        _emit(INTERRUPTED, list(arguments))
 
 
 def _refused(error: OSError) -> int:
@@ -226,10 +245,3 @@ def _refused(error: OSError) -> int:
         return 0 if error.errno == errno.EPIPE else 1
     line = f"{error.filename}: {error.strerror}; check that it can be read and written"
     return _ended("OSError", line, f"promptcot: {line}", 1)
-
-
-def _usage(error: click.ClickException) -> str:
-    """What click says about a mistake; it may repeat anything that was typed."""
-    words = io.StringIO()
-    error.show(words)
-    return words.getvalue().rstrip("\n")

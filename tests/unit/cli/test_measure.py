@@ -113,7 +113,7 @@ def test_two_sets_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "why"),
     [
-        ("", 2, "Missing argument"),
+        ("", 2, "RUN_OR_FILE is missing"),
         ("a.jsonl a.jsonl a.jsonl", 2, "3 were given"),
         ("a.jsonl --vectors a.jsonl --vectors a.jsonl", 2, "at most one file for each set"),
         ("a.jsonl --vectors a.jsonl --semantic m", 2, "give one"),

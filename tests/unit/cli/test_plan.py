@@ -200,9 +200,9 @@ def test_traces_are_counted_if_asked_for(capsys: pytest.CaptureFixture[str]) -> 
 WRONG = [
     ("unknown recipe", "plan nanoo --target 1 --gpus 1", 1, "did you mean nano?"),
     ("a chain", "plan distill-nano --target 1 --gpus 1", 1, "a chain of commands, not one run of the pipeline"),
-    ("no target", "plan nano --target 0 --gpus 1", 2, "'--target': 0 is not in the range"),
+    ("no target", "plan nano --target 0 --gpus 1", 2, "--target: 0 is not in the range"),
     ("no number of GPUs", "plan nano --target 1", 2, "--gpus"),
-    ("fewer GPUs than none", "plan nano --target 1 --gpus -1", 2, "'--gpus': -1 is not in the range"),
+    ("fewer GPUs than none", "plan nano --target 1 --gpus -1", 2, "--gpus: -1 is not in the range"),
     ("too few GPUs", "plan promptcot --target 1 --gpus 3", 1, "judge-llama: one replica takes 4 GPUs, and there are 3"),
     ("no such run", "plan nano --target 1 --gpus 1 --run nowhere", 1, "nowhere/summary.json: no such file"),
     ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "--run-gpus: there is no run to measure in"),

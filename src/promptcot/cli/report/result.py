@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Result:
 
     def begin(self) -> None:
         """Forget an earlier command."""
-        self.wanted = False
+        self.wanted = self.printed = False
         self._command: str | None = None
         self._parameters: Mapping[str, Any] = {}
         self._values: dict[str, Any] = {}
@@ -85,11 +86,16 @@ class Result:
         """The error that ended the command."""
         self._error = {"kind": kind, "message": message.strip()}
 
+    @property
+    def failed(self) -> bool:
+        """Whether an error ended the command, and no object was printed yet."""
+        return self._error is not None and not self.printed
+
     def emit(self, code: int | None) -> None:
         """Print the object, if one is wanted and none was printed. `code` is None where the command still works."""
         if not self.wanted:
             return
-        self.wanted = False
+        self.wanted, self.printed = False, True
         found: dict[str, Any] = {"schema": SCHEMA, "command": self._command, "exit_code": code}
         if self._error is not None:
             found["error"] = self._error
@@ -103,18 +109,25 @@ class Result:
 def _plain(value: Any) -> Any:
     """The value as JSON has it: no secret in a text, null for what is no finite number."""
     if isinstance(value, str):
-        return redacted(value)
+        return _text(value)
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, numbers.Integral):  # of numpy
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {redacted(str(key)): _plain(one) for key, one in value.items()}
+        return {_text(str(key)): _plain(one) for key, one in value.items()}
     if isinstance(value, Iterable):
         return [_plain(one) for one in value]
-    return redacted(str(value))
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """Without secrets; half a surrogate pair, which stands for a byte that is not UTF-8, is shown as its escape."""
+    return redacted(text).encode(errors="backslashreplace").decode()
 
 
 RESULT = Result()
