@@ -8,7 +8,6 @@ folds long words in its columns.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import textwrap
@@ -18,11 +17,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from promptcot.cli.report.streams import is_styled
+
 _FIRST = "Input and output"
 GROUPS: Mapping[str, Sequence[str]] = {
     _FIRST: (
-        *("data_path", "data_paths", "sources", "predictions", "template", "output_path", "output_dir", "journal"),
-        *("columns", "limit_rows", "output"),
+        *("data_path", "data_paths", "sources", "predictions", "template", "output_path", "output_dir", "output"),
+        *("journal", "columns", "limit_rows"),
     ),
     "Prompts": ("domain", "prompt_like", "levels", "style"),
     "Model and server": (
@@ -62,7 +63,8 @@ _OWN = "Options"
 
 _GLUE = "\u00a0"
 """Stands for a space at which no line ends."""
-_MAX_WIDTH, _WITHOUT_TERMINAL, _LEAST = 110, 100, 50
+_MAX_WIDTH, _WITHOUT_TERMINAL, _LEAST = 110, 100, 30
+_ROOM_FOR_TWO_COLUMNS = 60
 _LONGEST_TERM, _WHOLE = 28, 1000
 _PLAIN = {"INTEGER RANGE": "N", "FLOAT RANGE": "X", "FLOAT": "X", "INTEGER": "N"}
 _DEFAULT = re.compile(r"\s*\[default: (.*)\]$", re.DOTALL)
@@ -81,7 +83,7 @@ class Formatter(click.HelpFormatter):
 
     def write_heading(self, heading: str) -> None:
         """Write a heading, which stands out on a terminal that may show colours."""
-        shown = f"{heading}:" if "NO_COLOR" in os.environ else click.style(f"{heading}:", bold=True)
+        shown = click.style(f"{heading}:", bold=True) if is_styled() else f"{heading}:"
         self.write(f"{'':{self.current_indent}}{shown}\n")
 
     def write_text(self, text: str) -> None:
@@ -95,8 +97,11 @@ class Formatter(click.HelpFormatter):
                 self._write(paragraph, indent, indent)
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = _LONGEST_TERM, col_spacing: int = 2) -> None:
-        """Write terms and what they mean in two columns; a term that is too long has lines of its own."""
+        """Write terms and what they mean in two columns; a term that is too long has lines of its own, and in a narrow
+        terminal every term.
+        """
         rows, indent = list(rows), self.current_indent
+        col_max = col_max if self.width >= _ROOM_FOR_TWO_COLUMNS else 0
         column = min(max((len(term) for term, _ in rows), default=0), col_max) + col_spacing
         for term, meaning in rows:
             start = f"{'':{indent}}{term:<{column}}"

@@ -39,7 +39,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "judge": "Have a model rate problems.",
         "filter": "Keep the problems that the judges rate perfect.",
     },
-    "Make a set of them": {
+    "Turn problems into a set": {
         "verify": "Keep the problems that a model votes to be well-posed.",
         "dedup": "Remove near-duplicate problems.",
         "decontaminate": "Remove problems that occur in a benchmark.",
@@ -63,7 +63,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Plan, check and clean up": {
         "plan": "Estimate GPU-hours, storage, time and cost of a number of problems.",
         "doctor": "Check whether a run would work here: machine, servers and models.",
-        "merge": "Merge what several machines made with --shard.",
+        "merge": "Merge the outputs of several machines, which ran with --shard.",
         "clean": "Remove the journals and work files of a finished run.",
         "mock-server": "Serve synthetic replies over the OpenAI API, for tests.",
         "nano": "Find the embedded models, and check a run on them exactly.",

@@ -65,7 +65,7 @@ class Streams:
             head, line = presentable(start), presentable(text)
             if columns := _columns(sys.stdout):
                 line = fitted(head + line, columns)[len(head) :]
-            self._put(click.style(head, **style) + line if style and _is_styled() else head + line)
+            self._put(click.style(head, **style) + line if style and is_styled() else head + line)
 
     def _put(self, text: str) -> None:
         try:
@@ -135,7 +135,7 @@ def _columns(stream: TextIO | None) -> int | None:
     return max(columns, _NARROWEST) if columns > 0 else 80
 
 
-def _is_styled() -> bool:
+def is_styled() -> bool:
     """Whether a terminal may be sent more than text; what is no terminal never is."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
