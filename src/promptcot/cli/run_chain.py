@@ -17,6 +17,7 @@ from promptcot.cli.addresses import touched
 from promptcot.cli.report.console import say
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.train import need_packages
+from promptcot.core.units import counted
 from promptcot.errors import UsageError
 from promptcot.storage.json import loads
 from promptcot.storage.overlap import Read, Written, check_paths
@@ -46,7 +47,7 @@ def run_chain(
         return 0
     check_steps(steps)
     need_packages()  # the training is one of the last steps
-    say(f"promptcot run: chain {resolved.name}, {len(steps)} steps, seed {resolved.seed}, into {directory}")
+    say(f"promptcot run: chain {resolved.name}, {counted(len(steps), 'step')}, seed {resolved.seed}, into {directory}")
     code = run_steps(steps, directory, resolved.model_dump(mode="json"), say)
     if RESULT.wanted:
         RESULT.add(steps=loads((directory / STATE).read_bytes())["steps"])

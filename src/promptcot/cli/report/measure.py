@@ -181,7 +181,8 @@ def _spent_in_short(told: Mapping[str, Any]) -> Iterator[str]:
     if found:
         yield hanging(
             "for each problem: ",
-            f"{_number(found['calls'])} calls, {_whole(found['prompt_tokens'])} prompt tokens and "
+            f"{_number(found['calls'])} {'call' if found['calls'] == 1 else 'calls'}, "
+            f"{_whole(found['prompt_tokens'])} prompt tokens and "
             f"{_whole(found['completion_tokens'])} completion tokens"
             + ("" if found["cost"] is None else f", cost {_cost(found['cost'])}"),
         )

@@ -269,17 +269,22 @@ def _shards(driver: Driver, gpus: int) -> str:
 
 
 def _concepts(supply: Supply, candidates: int, without: str) -> str:
-    needed = _number(candidates)
+    needed = f"{_number(candidates)} {'combination is' if candidates == 1 else 'combinations are'} needed"
+    possible = f"{_number(supply.possible)} {'is' if supply.possible == 1 else 'are'} possible"
     shown = (
-        f"{needed} combinations are needed, {_number(supply.possible)} are possible. In a trial of {supply.draws:,} "
-        f"draws{without}, {supply.different:,} differed, and at the end {supply.new:.1%} of draws were new"
+        f"{needed}, {possible}. In a trial of {counted(supply.draws, 'draw')}{without}, "
+        f"{supply.different:,} differed, and at the end {supply.new:.1%} of draws were new"
     )
     if candidates > supply.possible:
         return f"TOO FEW: {shown}. Add concepts (concepts.path) or use larger combinations"
     if candidates <= supply.reach:
         return f"{shown}: at least about {_number(supply.reach)} are available"
     draws = supply.draws_for(candidates)
-    effort = f"{needed} need at least {_number(draws)} draws" if draws < math.inf else "no further draw would be new"
+    effort = (
+        f"{_number(candidates)} need at least {_number(draws)} draws"
+        if draws < math.inf
+        else "no further draw would be new"
+    )
     longer = "; a longer trial may show more (--draws)" if supply.new > 0.5 else ""
     return (
         f"WARNING: {shown}: the trial supports only about {_number(supply.reach)}, and {effort}. For more, set "

@@ -250,12 +250,16 @@ def _problems(run: Run) -> Iterator[str]:
         yield f"\nproblem {number}, {row.get('level', 'n/a')}: {'; '.join(row.get('foundational_concepts', ()))}"
         if "label" in run.counts and run.steps[-1].name != "solve":
             yield _indented(
-                f"Answer: {row.get('answer')}, given by {_share(row.get('pass_rate'))} of {row.get('n')} traces"
+                f"Answer: {row.get('answer')}, given by {_share(row.get('pass_rate'))} of {_traces(row.get('n'))}"
             )
             yield ""
         for place, text in enumerate(filter(None, (row.get("rationale"), row.get("problem")))):
             yield from [""] * place
             yield _indented(str(text))
+
+
+def _traces(n: object) -> str:
+    return counted(n, "trace") if isinstance(n, int) else f"{n} traces"
 
 
 def _share(value: object) -> str:

@@ -51,7 +51,8 @@ def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
     if traces is not None:
         low, high = traces["interval"]
         yield (
-            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} traces means a true rate between "
+            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} "
+            f"{'trace' if traces['median'] == 1 else 'traces'} means a true rate between "
             f"{low:.2f} and {high:.2f} (95 % interval; n is {_span(traces['least'], traces['most'])})"
         )
 
