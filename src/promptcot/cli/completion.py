@@ -1,6 +1,6 @@
-"""Completion in a shell: the script, which is click's, and the file in which each shell looks for it.
+"""Installs shell completion: click's script, in the file where each shell looks for it.
 
-No file of the user's own is changed: what a shell needs beside the script is said, and left to its user.
+Changes no file of the user's own; the settings that a shell needs in addition are printed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _PROGRAM, _VARIABLE = "promptcot", "_PROMPTCOT_COMPLETE"
 
 
 def script(root: click.Command, shell: str) -> str:
-    """The script that completes command lines in a shell; `YOURS` is the user's own. Raises UsageError."""
+    """The completion script for a shell; `YOURS` means the shell in use. Raises UsageError."""
     made = get_completion_class(_named(shell))
     assert made is not None, "click knows all three"
     return made(root, {}, _PROGRAM, _VARIABLE).source()
 
 
 def install(root: click.Command, shell: str) -> Iterator[str]:
-    """Write the script where the shell looks for it, unless it is there; gives what to tell. Raises UsageError."""
+    """Write the script where the shell looks for it, unless it is there; returns lines to print. Raises UsageError."""
     name, text = _named(shell), script(root, shell)
     path = _file(name)
     is_new = not path.is_file() or path.read_bytes() != text.encode()

@@ -1,9 +1,9 @@
 """How `--help` looks: options grouped by purpose, an example at the end, and no word broken at any width.
 
-Decides headings, layout and the notes behind an option's text (its default, its range, whether it is required or may be
-repeated). The texts stand beside the options. A verb is declared with `verb`, a verb with verbs of its own with
-`VerbGroup`; all else is click's. Built on click's own formatter: rich-click would load every verb to list them, and
-folds long words in its columns.
+Decides headings, layout and the notes after an option's text (default, range, whether it is required or may be
+repeated). The texts are declared with the options. A verb is declared with `verb`, a verb with verbs of its own with
+`VerbGroup`; everything else is click's. Built on click's own formatter: rich-click would load every verb to list them,
+and folds long words in its columns.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ GROUPS: Mapping[str, Sequence[str]] = {
 """The names of parameters by the heading under which every verb lists them, unless it has a group of its own for one.
 The verb's own groups come after the first of these."""
 SHELLS, YOURS = ("bash", "zsh", "fish"), "auto"
-"""The shells that command lines are completed in, and the name for the one that is used."""
+"""The supported shells, and the name for the shell in use."""
 _OWN = "Options"
-"""The heading of the options of a verb that are in no group."""
+"""The heading of options without a group."""
 
 _GLUE = "\u00a0"
-"""Stands for a space at which no line ends."""
+"""A space at which lines are not broken."""
 _MAX_WIDTH, _WITHOUT_TERMINAL, _LEAST = 110, 100, 30
 _ROOM_FOR_TWO_COLUMNS = 60
 _LONGEST_TERM, _WHOLE = 28, 1000
@@ -150,7 +150,7 @@ class Verb(click.Command):
         write_example(formatter, self.example)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may follow; an option that is typed with underscores is completed with underscores."""
+        """Completions; an option that is typed with underscores is completed with underscores."""
         return in_its_spelling(super().shell_complete, ctx, incomplete)
 
 
@@ -175,11 +175,11 @@ class VerbGroup(click.Group):
             formatter.write_dl([(name, one.get_short_help_str(_WHOLE)) for name, one in found.items() if one])
 
     def completions(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may follow, spelled with dashes."""
+        """Completions, spelled with dashes."""
         return super().shell_complete(ctx, incomplete)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may follow; what is typed with underscores is completed with underscores."""
+        """Completions; words typed with underscores are completed with underscores."""
         return in_its_spelling(self.completions, ctx, incomplete)
 
 
@@ -220,7 +220,7 @@ def _name(option: click.Option) -> str:
 
 
 def record(option: click.Option, ctx: click.Context) -> tuple[str, str]:
-    """An option as it is typed, and its text with what holds of its value in brackets."""
+    """The names of an option with its metavar, and its text with notes on its value in brackets."""
     names = ", ".join(sorted(option.opts, key=len))
     if option.secondary_opts:
         return f"{names} / {', '.join(option.secondary_opts)}", _described(option, ctx)
@@ -228,7 +228,7 @@ def record(option: click.Option, ctx: click.Context) -> tuple[str, str]:
 
 
 def metavar(option: click.Option, ctx: click.Context) -> str:
-    """What stands for the value of an option; empty for a flag."""
+    """The metavar of an option; empty for a flag."""
     if option.is_flag or option.count or option.secondary_opts:
         return ""
     found = option.make_metavar(ctx)
@@ -253,7 +253,7 @@ def _notes(option: click.Option, ctx: click.Context, written: re.Match[str] | No
         yield f"default:{_GLUE}{extra['default']}"
     elif metavar(option, ctx):
         yield f"default:{_GLUE}none"
-    if "<" in (bounds := extra.get("range", "")):  # that a count is at least 1 goes without saying
+    if "<" in (bounds := extra.get("range", "")):  # for a count, "at least 1" is obvious
         yield bounds.replace("x", metavar(option, ctx))
     if option.multiple:
         yield "may be repeated"
@@ -274,7 +274,7 @@ def write_example(formatter: click.HelpFormatter, example: str) -> None:
 def in_its_spelling(
     complete: Callable[[click.Context, str], list[CompletionItem]], ctx: click.Context, incomplete: str
 ) -> list[CompletionItem]:
-    """What completes an option or a verb, with underscores where those are what was typed."""
+    """Completions of an option or a verb, with underscores if the typed word has some."""
     if "_" not in incomplete or "=" in incomplete:
         return complete(ctx, incomplete)
     found = complete(ctx, incomplete.replace("_", "-"))

@@ -1,4 +1,4 @@
-"""`promptcot judge`: one judge's ratings of every problem."""
+"""`promptcot judge`: has one judge model rate each problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs, and what the process exits with."""
+"""The verbs, and the exit code of the process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from promptcot.errors import PromptCoTError
 from promptcot.interruption import INTERRUPTED
 from promptcot.storage.provenance import commanded
 
-# Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
+# With Python's default thresholds, garbage collection took a fifth of the CPU with thousands of rows in flight.
 _RARELY = (20_000, 20, 20)
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
@@ -69,11 +69,11 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "nano": "Find the embedded models, and check a run on them exactly.",
     },
 }
-"""Every verb by purpose, with the line that the list of verbs has for it; its module has the name of the verb."""
+"""Every verb by purpose, with its line in the list of verbs. The module of a verb has the same name."""
 VERBS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()}
 
 _FILES = {"report": "report_run"}
-"""Verbs whose module has another name: `cli.report` is what is printed."""
+"""Verbs whose module has another name: `cli.report` is the package for printed text."""
 COMMANDS = {"chain": ("fresh", "mismatch", "students", "generators"), "nano": ("path", "check")}
 """The commands of verbs that are groups."""
 _INTERRUPTED = "the command was interrupted; the same command resumes it"
@@ -94,7 +94,7 @@ class _Verbs(VerbGroup):
         verb = _dashes(cmd_name)
         if verb not in VERBS:
             return None
-        from promptcot.cli.addresses import with_addresses  # `--help` needs none of what it imports
+        from promptcot.cli.addresses import with_addresses  # not needed for `--help`
 
         module = _FILES.get(verb, verb.replace("-", "_"))
         command: click.Command = importlib.import_module(f"promptcot.cli.{module}").command
@@ -138,7 +138,7 @@ def _install(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:
 
 
 def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An option that may name a shell, does its work, and ends the command."""
+    """An option with an optional shell that does its work and ends the command."""
     return click.option(
         name,
         type=click.Choice([YOURS, *SHELLS]),
@@ -187,7 +187,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """The exit code as far as the command itself knows."""
+    """Run the command; returns its exit code."""
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
@@ -209,7 +209,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _ended(kind: str, message: str, line: str, code: int) -> int:
-    """Say which error ended the command; returns the exit code."""
+    """Print the error that ended the command; returns the exit code."""
     complain(line)
     RESULT.fail(kind, message)
     return code
@@ -223,7 +223,7 @@ def _emit(code: int, arguments: list[str]) -> None:
 
 
 def _command_in(arguments: list[str]) -> str | None:
-    """The words of a command line that choose the command, without importing it; None where there is no such verb."""
+    """The words of a command line that choose the command, which is not imported; None for an unknown verb."""
     verb, *rest = [*map(_dashes, arguments[:2]), ""]
     if verb not in VERBS:
         return None
@@ -238,7 +238,7 @@ def stopped_early(arguments: Sequence[str]) -> None:
 
 
 def _refused(error: OSError) -> int:
-    """What the system refused, in one line. Without the name of a file it is the help, which click prints itself."""
+    """Print an error of the operating system; one without a file name comes from printing help, which click does."""
     if error.filename is None:
         STREAMS.lose(error)
         RESULT.fail("OSError", str(error))

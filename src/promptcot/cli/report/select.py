@@ -1,4 +1,4 @@
-"""What `select` prints: the pass rates that are there, what was asked and got, and why nothing was kept."""
+"""The text of `select`: the pass rates of the input, the requested and actual composition, and why no row was kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_LEVELS = 40
 
 
 def selection_lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """What is told of a selection; nothing where there was no row."""
+    """The lines about a selection; none if the input had no row."""
     if not told:
         return
     yield from _pass_rates(told)

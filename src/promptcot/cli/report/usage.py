@@ -1,6 +1,6 @@
-"""What is said about a command line that cannot be run: the mistake, and where help is.
+"""The message for a command line that cannot be run: the mistake, and where help is.
 
-click finds the mistakes; their words, and what may have been meant, are decided here.
+click finds the mistakes; decides their wording, and suggests what may have been meant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import click
 
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 _KINDS = {"integer range": "integer", "float range": "number", "float": "number"}
-"""What a type of number is called, by click's name of it."""
+"""The name of a type of number, by click's name."""
 
 
 def explained(error: click.ClickException, command: str) -> str:
@@ -97,4 +97,4 @@ _WORDS: Mapping[type[click.ClickException], Callable[..., str]] = {
     click.MissingParameter: _missing,
     click.BadParameter: _bad_value,
 }
-"""The words for each kind of mistake; the first kind that fits counts, so a special one stands before its base."""
+"""The wording of each kind of mistake. The first kind that fits counts, so a subclass comes before its base."""
