@@ -6,25 +6,58 @@ Changes no file of the user's own; the settings that a shell needs in addition a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
-from promptcot.cli.help import SHELLS, YOURS
+from promptcot.cli.help import COMPLETING, SHELLS, YOURS
 from promptcot.cli.report.completion import installed_lines
 from promptcot.errors import UsageError
 from promptcot.storage.atomic import write_whole
 
-_PROGRAM, _VARIABLE = "promptcot", "_PROMPTCOT_COMPLETE"
+_PROGRAM = "promptcot"
+_BREAKS = re.compile("[:=]+")
+
+
+@add_completion_class
+class Bash(BashComplete):
+    """Completion in bash, which splits words at `:` and `=`, as in `nano:solver` and `--runner=local`."""
+
+    name = "bash"
+    _before = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The complete words and the incomplete one, joined again where bash has split them."""
+        words, last = super().get_completion_args()
+        *words, incomplete = _joined([*words, last])
+        head, colon, _ = incomplete.rpartition(":")
+        self._before = f"{head.rpartition('=')[2]}{colon}" if incomplete != last else ""
+        return words, incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """A completion; bash replaces only what is typed behind the last `:`."""
+        return f"{item.type},{str(item.value).removeprefix(self._before)}"
+
+
+def _joined(words: list[str]) -> list[str]:
+    joined: list[str] = []
+    for word in words:
+        is_next = bool(joined) and word != "" and joined[-1].endswith((":", "="))
+        if joined and (_BREAKS.fullmatch(word) or is_next):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def script(root: click.Command, shell: str) -> str:
     """The completion script for a shell; `YOURS` means the shell in use. Raises UsageError."""
     made = get_completion_class(_named(shell))
     assert made is not None, "click knows all three"
-    return made(root, {}, _PROGRAM, _VARIABLE).source()
+    return made(root, {}, _PROGRAM, COMPLETING).source()
 
 
 def install(root: click.Command, shell: str) -> Iterator[str]:

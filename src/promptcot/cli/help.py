@@ -58,6 +58,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
 The verb's own groups come after the first of these."""
 SHELLS, YOURS = ("bash", "zsh", "fish"), "auto"
 """The supported shells, and the name for the shell in use."""
+COMPLETING = "_PROMPTCOT_COMPLETE"
+"""The environment variable with which the script of a shell asks for completions."""
 _OWN = "Options"
 """The heading of options without a group."""
 

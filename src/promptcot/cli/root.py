@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from promptcot import __version__
 from promptcot.cli import say_interrupted
-from promptcot.cli.help import SHELLS, YOURS, VerbGroup
+from promptcot.cli.help import COMPLETING, SHELLS, YOURS, VerbGroup
 from promptcot.cli.json_option import typed_in, with_json
 from promptcot.cli.report.console import complain, say_all
 from promptcot.cli.report.result import RESULT
@@ -104,7 +105,7 @@ class _Verbs(VerbGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         verb = _dashes(args[0])
-        if verb not in VERBS and not verb.startswith("-"):
+        if verb not in VERBS and not verb.startswith("-") and not ctx.resilient_parsing:
             hint = meant(verb, VERBS) or f"; the verbs are {', '.join(VERBS)}"
             raise click.UsageError(f"there is no verb {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -188,6 +189,8 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
+    if COMPLETING in os.environ:
+        importlib.import_module("promptcot.cli.completion")  # which knows how bash splits words
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:

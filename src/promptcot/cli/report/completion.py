@@ -19,4 +19,4 @@ def installed_lines(shell: str, path: Path, *, is_new: bool) -> Iterator[str]:
         yield "  autoload -Uz compinit && compinit"
     else:
         yield "next:    open a new shell"
-    yield "to undo it, remove the file"
+    yield "undo:    remove this file"
