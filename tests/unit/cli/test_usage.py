@@ -19,6 +19,7 @@ CASES = [
     ("chain zzz", "there is no command 'zzz'; the commands are fresh, mismatch, students, generators; see "),
     ("run --targt 3", "there is no option --targt; did you mean --target? See `promptcot run --help`"),
     ("run --base_ur=x", "there is no option --base-ur; did you mean --base-url? See `promptcot run --help`"),
+    ("run --version", "there is no option --version after the verb; write promptcot --version; see "),
     ("run -x", "there is no option -x; see `promptcot run --help`"),
     ("run --target", "--target needs a value; see `promptcot run --help`"),
     ("solve --price 1", "--price needs 2 values; see `promptcot solve --help`"),

@@ -52,12 +52,18 @@ def _no_option(error: click.exceptions.NoSuchOption) -> str:
     if context is None:
         return words
     is_group = isinstance(context.command, click.Group)
-    known = [name for param in context.command.get_params(context) for name in (*param.opts, *param.secondary_opts)]
-    near = meant(error.option_name, (name for name in known if name.startswith("-")), 0.8 if is_group else 0.6)
+    if error.option_name in _names(context.find_root()) and context.parent:
+        return f"{words} after the verb; write {context.find_root().command_path} {error.option_name}"
+    near = meant(error.option_name, _names(context), 0.8 if is_group else 0.6)
     if near or not is_group:
         return f"{words}{near}"
     what = "command" if context.parent else "verb"
     return f"{words} before the {what}; write the options of a {what} after it"
+
+
+def _names(context: click.Context) -> list[str]:
+    params = context.command.get_params(context)
+    return [name for param in params for name in (*param.opts, *param.secondary_opts) if name.startswith("-")]
 
 
 def _wrong_use(error: click.exceptions.BadOptionUsage) -> str:
