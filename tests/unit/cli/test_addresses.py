@@ -134,7 +134,7 @@ BAD: list[tuple[str, list[str], int, list[str]]] = [
     ("a journal for nothing", ["--output_path", "x.jsonl", "--journal", "J"], 2, ["--journal is for outputs at addre"]),
     ("a journal at an address", ["--output_path", "PLACE/x.jsonl", "--journal", "PLACE/J"], 2, ["on this machine"]),
     ("an unknown scheme", ["--output_path", "nonsense://x/y.jsonl", "--journal", "J"], 1, ["nonsense://x/y.jsonl"]),
-    ("no name", ["--output_path", "s3://", "--journal", "J"], 2, ["'s3://' names no file"]),
+    ("no name", ["--output_path", "s3://", "--journal", "J"], 2, ["'s3://' is an address without a file"]),
     (
         "a folder that is a file",
         ["--output_path", "local://HERE/file/x.jsonl", "--journal", "J"],
