@@ -1,4 +1,4 @@
-"""`promptcot export`: a set as the files that a trainer reads."""
+"""`promptcot export`: writes a set in the format of a trainer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptcot merge`: what several drivers made with --shard, as one would have made it."""
+"""`promptcot merge`: joins the outputs of shards into the output of an unsharded command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     """
     found, observer = shards_of(target, shards, partial=partial), Console()
     if missing := lacking(found):
-        warn(f"joined without {missing}: the command without --shard, into {target}, asks about its rows")
+        warn(f"merged without {missing}; run the command without --shard, into {target}, to process its rows")
     if not found[0].path.is_dir():
         return print_summary(target, [merge_files(target, found, observer)])
     merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))

@@ -1,4 +1,4 @@
-"""`promptcot select`: from labelled problems to a set of the difficulty, size and balance that are asked for."""
+"""`promptcot select`: selects labelled problems by difficulty, size and balance."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptcot.core.units import duration
+from promptcot.core.units import counted, duration
 from promptcot.doctor.findings import Finding, note
 from promptcot.doctor.watching import Watch
 from promptcot.pipeline.plan import PlannedStep
@@ -86,4 +86,4 @@ class Estimate:
     def _told(self, rows: int) -> str:
         (shortest, longest), cost = self.seconds(rows), self.cost(rows)
         time = "under a second" if longest < 1 else f"{duration(shortest)} to {duration(longest)}"
-        return f"{rows:,} combinations: {time}{'' if cost is None else f', cost about {cost:,.2f}'}"
+        return f"{counted(rows, 'combination')}: {time}{'' if cost is None else f', cost about {cost:,.2f}'}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.shards import Shard, differences, in_input_order, place_of, without_place
+from promptcot.core.units import counted
 from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.observer import Observer
 from promptcot.records import SOURCE_INDEX, Row
@@ -119,7 +120,7 @@ def lacking(made: Sequence[Made]) -> str:
 
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
     """Join outputs of a verb, with the files beside them; returns the counts. Raises PromptCoTError."""
-    observer.note(f"joining {len(shards):,} shards into {target}")
+    observer.note(f"joining {counted(len(shards), 'shard')} into {target}")
     name, *more = shards[0].counts
     if more:
         raise InputError(

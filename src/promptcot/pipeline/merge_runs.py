@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from promptcot.core.shards import Part, place_of
+from promptcot.core.units import counted
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import EngineUnusable, InputError
 from promptcot.pipeline.inputs import Inputs
@@ -36,7 +37,7 @@ async def merge_runs(
     target: Path, shards: Sequence[Made], observer: Observer, *, partial: bool = False
 ) -> tuple[Run, Inputs]:
     """The run of all shards together, finished in `target`. Raises PromptCoTError."""
-    observer.note(f"joining {len(shards):,} shards into {target}")
+    observer.note(f"joining {counted(len(shards), 'shard')} into {target}")
     manifest = unsharded(shards[0].manifest)
     if damaged := reviews.join(target, [one.path for one in shards]):
         lines = "1 line is" if damaged == 1 else f"{damaged:,} lines are"

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
+from promptcot.core.units import counted
 from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.references import References, reference_lines, references
@@ -110,7 +111,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
     blocks = prompts.settings.written
     planned = [
         *_vectors(recipe),
-        PlannedStep("sample", "source", about=f"at most {recipe.run.candidates:,} combinations"),
+        PlannedStep("sample", "source", about=f"at most {counted(recipe.run.candidates, 'combination')}"),
         PlannedStep(
             "generate",
             "stage",
@@ -205,7 +206,7 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
     def stage(name: str, model: Model, votes: Sequence[int], min_share: float | None = None) -> Verify:
         return Verify(name, prompts, model.sampling, recipe.seed, model.chat, votes, min_share)
 
-    about = f"keeps problems that {section.min_share:.0%} of {section.votes} votes call valid"
+    about = f"keeps problems that {section.min_share:.0%} of {counted(section.votes, 'vote')} call valid"
     if not section.voter:
         alone = stage(verifier_name(section), section, range(section.votes), section.min_share)
         yield PlannedStep("verify", "stage", section, "verifier", alone, about=about)
@@ -274,7 +275,7 @@ def _select(section: SelectSection, recipe: Recipe) -> Iterator[PlannedStep]:
     solver = recipe.solve and solver_name(recipe.solve)
     if section.model not in (None, solver):
         raise RecipeError("select", [f"model: {section.model!r} does not solve here; the solver is {solver!r}"])
-    size = f"at most {settings.size:,} problems" if settings.size else "all problems"
+    size = f"at most {counted(settings.size, 'problem')}" if settings.size else "all problems"
     about = f"{size} with a pass rate of {settings.band}, {settings.order}"
     yield PlannedStep("select", "step", make=lambda folder: Select(folder, settings), at_end=True, about=about)
 
@@ -283,7 +284,7 @@ def _solve(section: SolveSection, recipe: Recipe, prompts: PromptSet) -> Iterato
     solve = Solve(
         prompts, section.sampling, recipe.seed, section.chat, section.style or None, model=solver_name(section)
     )
-    about = f"{section.n} traces of each problem"
+    about = f"{counted(section.n, 'trace')} of each problem"
     yield PlannedStep("solve", "stage", section, "solver", Traces(solve, section.n), about=about)
 
 

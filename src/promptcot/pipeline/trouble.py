@@ -20,6 +20,7 @@ from promptcot.core.remedies import (
     remedy_for_failed,
     shown,
 )
+from promptcot.core.units import counted
 from promptcot.records import Row, Unusable
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.paths import beside
@@ -73,7 +74,8 @@ def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
     if not dropped:
         return Trouble(f"{counts.name}: it produced no rows from {counts.rows_in:,}", "", nothing_came=True)
-    what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({reasons(dropped)})"
+    none = "its only row did not come" if counts.rows_in == 1 else f"none of {counts.rows_in:,} rows came"
+    what = f"{counts.name}: {none} through ({reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
     return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)
 
@@ -114,12 +116,14 @@ def _code_failed(counts: StageCounts, output: Path) -> Trouble | None:
     row = next((row for row in _rows(output, "dropped") if row.get("reason") in lost), {})
     text = next(iter(row.get("raw") or ()), "")
     example = f"{_called(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
-    what = f"{counts.name}: its code failed on {sum(lost.values()):,} of {counts.rows_in:,} rows ({reasons(lost)})"
+    rows = counted(counts.rows_in, "row")
+    what = f"{counts.name}: its code failed on {sum(lost.values()):,} of {rows} ({reasons(lost)})"
     return Trouble(what, example, remedy=remedy_for(lost) or "")
 
 
 def _all_failed(counts: StageCounts, output: Path) -> Trouble:
-    what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
+    rows = counted(counts.rows_in, "row")
+    what = f"{counts.name}: {counts.failed.total():,} of {rows} failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
     example = f"{_called(row)}: {shown(str(row.get('error')))}" if row else ""
     return Trouble(what, example, remedy=remedy_for_failed(counts.failed), nothing_came=True, hopeless=True)

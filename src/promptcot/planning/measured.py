@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from promptcot import nano
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.pipeline.plan import sections_of
 from promptcot.planning.rates import Rate
@@ -63,8 +64,8 @@ def read_run(directory: Path, recipe: Recipe, gpus: int | None = None, *, may_ac
         raise InputError(f"{directory}: the run has no combinations, so it has no rates")
     if not reader.stages["filter"]["out"] and not may_accept_none:
         raise InputError(
-            f"{directory}: none of its {sampled:,} combinations was accepted, so it does not tell how many a problem "
-            "takes. Run more of them, or plan with a share of your own (--set plan.filter.kept=0.1)"
+            f"{directory}: none of its {counted(sampled, 'combination')} was accepted, so it does not tell how "
+            "many a problem takes. Run more of them, or plan with a share of your own (--set plan.filter.kept=0.1)"
         )
     measured = {name: rates for name, rates in reader.measured().items() if rates}
     return Found(directory, sampled, measured, tuple(reader.notes()))

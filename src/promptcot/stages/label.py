@@ -20,6 +20,7 @@ from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
 from promptcot.core.statistics.validity import ValidityByAgreement
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.evaluation.registry import grader_of
 from promptcot.grading.graders import Graders
@@ -41,7 +42,7 @@ async def label_file(
     """
     answers = Answers(settings.prompts.settings.refusals, settings.unboxed)
     result = await survey(source, graders, answers, settings.part, settings.columns)
-    observe(f"label: {len(result.problem):,} traces of {len(result.labels):,} problems")
+    observe(f"label: {counted(len(result.problem), 'trace')} of {counted(len(result.labels), 'problem')}")
     for line in result.notes:
         observe(f"label: {line}")
     if result.undecided:

@@ -244,4 +244,4 @@ def test_the_folder_says_what_it_is_and_is_uploaded_only_when_asked(
     assert 'license: "mit"' in card
     assert "20 rows" in card
     assert run(f"{line} --yes") == 2
-    assert "--yes goes together with --push OWNER/NAME" in capsys.readouterr().err
+    assert "--yes needs --push OWNER/NAME" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What `promptcot nano check` prints: which share of some problems is sound, with its 95 % interval."""
+"""The text of `promptcot nano check`: the share of well-posed problems, with 95 % intervals."""
 
 from __future__ import annotations
 

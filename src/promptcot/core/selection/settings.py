@@ -165,7 +165,7 @@ def _number(text: str, option: str) -> float:
     except ValueError:
         raise UsageError(f"{option}: {text.strip()!r} is no number") from None
     if not math.isfinite(number):
-        raise UsageError(f"{option}: {text.strip()} is no finite number")
+        raise UsageError(f"{option}: {text.strip()} is not a finite number")
     return number
 
 

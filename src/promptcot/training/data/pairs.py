@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.core.columns import Columns, fields_of
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.json import loads
@@ -137,8 +138,8 @@ class PairCounts:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
         noted = [f"{count:,} × {remark}, counted by sides" for remark, count in self.remarks.items()]
         apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
-        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them of answers"
-        return "; ".join([f"{self.rows_in:,} pairs, {self.kept:,} kept", *lost, *noted, *apart, tokens])
+        tokens = f"{counted(self.tokens, 'token')}, {self.completion_tokens:,} of them of answers"
+        return "; ".join([f"{counted(self.rows_in, 'pair')}, {self.kept:,} kept", *lost, *noted, *apart, tokens])
 
 
 class Pairs:

@@ -26,6 +26,7 @@ from promptcot import domains, nano
 from promptcot.core.columns import Columns
 from promptcot.core.problems import gold_if_any
 from promptcot.core.prompts import PromptSet
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.rewards import passes
@@ -60,7 +61,13 @@ class PromptCounts:
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
-        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, f"{self.tokens:,} tokens of prompts"])
+        return "; ".join(
+            [
+                f"{counted(self.rows_in, 'row')}, {self.kept:,} kept",
+                *lost,
+                f"{counted(self.tokens, 'token')} of prompts",
+            ]
+        )
 
 
 class Prompts:

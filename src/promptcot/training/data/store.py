@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptcot.core.units import counted
 from promptcot.storage.checked import read_document
 from promptcot.training.data.encoding import Ids, Mask
 from promptcot.training.data.reasons import ways_out
@@ -58,12 +59,14 @@ class StoreCounts:
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
-        cut = [f"{self.cut:,} completions cut by the window"] if self.cut else []
+        cut = [f"{counted(self.cut, 'completion')} cut by the window"] if self.cut else []
         noted = [f"{count:,} × {remark}" for remark, count in self.remarks.items()]
         apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
         epoch = [f"an epoch draws {self.drawn:,}"] if self.drawn else []
-        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them to be learnt"
-        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, *cut, *noted, *apart, *epoch, tokens])
+        tokens = f"{counted(self.tokens, 'token')}, {self.completion_tokens:,} of them to be learnt"
+        return "; ".join(
+            [f"{counted(self.rows_in, 'row')}, {self.kept:,} kept", *lost, *cut, *noted, *apart, *epoch, tokens]
+        )
 
     @property
     def lines(self) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig
 
+from promptcot.core.units import counted
 from promptcot.training.arguments import arguments, lora_config
 from promptcot.training.context import ContextCollator, check_heads
 from promptcot.training.data.collating import Collator, StepCollator, dataset_of
@@ -139,12 +140,14 @@ def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np
     packs = list(np.arange(len(store), dtype=np.int32)[:, None])
     if recipe.schedule.step_by == "rows":
         how = f"packed into micro-batches of at most {recipe.schedule.micro_batch * window:,} tokens"
-        tell(f"steps: {per_step:,} rows each, {how if packing else 'padded'}")
+        tell(f"steps: {counted(per_step, 'row')} each, {how if packing else 'padded'}")
         packs = []
     elif packing:
         packs = pack(store.lengths, window)
         full = float(store.lengths.sum()) / (len(packs) * window)
-        tell(f"packing: {len(store):,} rows in {len(packs):,} sequences of {window:,}, {full:.1%} full")
+        tell(
+            f"packing: {counted(len(store), 'row')} in {counted(len(packs), 'sequence')} of {window:,}, {full:.1%} full"
+        )
     if note := rate_note(recipe, recipe.rows_per_step or per_step * len(store) / len(packs)):
         tell(f"note: {note}")
     return packs

@@ -330,7 +330,7 @@ def test_without_the_libraries_training_names_the_extra(
         "promptcot.cli.train.importlib.util.find_spec", lambda name: None if name == "trl" else object()
     )
     assert run(["train", "nano-student"]) == 1
-    assert "training needs trl, not installed here: pip install 'promptcot[train]'" in capsys.readouterr().err
+    assert "training needs trl; install with: pip install 'promptcot[train]'" in capsys.readouterr().err
 
 
 def test_a_mistyped_recipe_is_an_error_that_names_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
