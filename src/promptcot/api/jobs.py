@@ -165,7 +165,7 @@ class Job:
         return self._worked(name, work)
 
     def _worked(self, name: str, work: Callable[[Path, Part, Path], Coroutine[Any, Any, StageCounts]]) -> StageResult:
-        """The content of the output files after the work, which turns a file into an output. Raises PromptCoTError."""
+        """Call `work`, which writes an output from a file, and return the output. Raises PromptCoTError."""
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise UsageError(f"{name!r} is not a valid stage name; use letters, digits, dots, dashes and underscores")
         journal = self._working.get("journal")

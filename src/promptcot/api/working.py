@@ -160,7 +160,9 @@ async def delivered(output: Path, journal: str | Path | None, kind: Kind) -> Asy
     delivery = Delivery.of(output, journal, kind)
     if delivery is None:
         if journal is not None:
-            raise UsageError("journal is for an output at an address; one on this machine has its own beside it")
+            raise UsageError(
+                "journal is for an output at an address; an output on this machine has its own journal beside it"
+            )
         yield output
         return
     with delivery.held():
@@ -197,7 +199,7 @@ class _Calling(Silent):
         note: Callable[[], str] = str,
         standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
-        if "encode" in counts:  # a callback is for the rows of a run, and looks for the steps that it knows
+        if "encode" in counts:  # encoding has no rows, and a callback may expect the steps of the run
             return nullcontext()
         return self._calling(counts, total, target)
 
@@ -210,7 +212,7 @@ class _Calling(Silent):
                 return
             try:
                 self._on_progress(Progress(counts, total, target, time.monotonic() - begun))
-            except Exception as error:  # what is shown must not cost what is done
+            except Exception as error:  # a callback that fails must not lose finished work
                 self._failed = True
                 warnings.warn(f"on_progress raised {error!r}; it is not called again", RuntimeWarning, stacklevel=2)
 

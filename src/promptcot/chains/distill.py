@@ -69,7 +69,7 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
 def _eval(recipe: Distill, which: str, model: str | Path, directory: Path) -> Step:
     evaluation, folder = recipe.eval, directory / f"eval-{which}"
     told = {"--output-dir": folder, "--model": model, "--n": evaluation.n, "--limit_rows": evaluation.limit_rows}
-    told["--keep-going"] = True  # what an untrained student says is measured, of whatever use it is
+    told["--keep-going"] = True  # an untrained student is measured even if its replies are unusable
     words = ["eval", evaluation.recipe, {**told, "--set": (f"seed={recipe.seed}", *evaluation.set)}]
     return step(f"eval-{which}", words, folder / "results.json", model, evaluation.recipe)
 

@@ -52,13 +52,13 @@ def derangement(keys: Sequence[Hashable], rng: random.Random) -> list[int]:
     valid. Such a place always exists if no key belongs to more than half of the items. Raises ValueError otherwise.
     """
     if keys and 2 * max(Counter(keys).values()) > len(keys):
-        raise ValueError("one key is that of more than half of the items")
+        raise ValueError("more than half of the items have the same key")
     given = list(range(len(keys)))
     rng.shuffle(given)
     for place, key in enumerate(keys):
         if keys[given[place]] == key:
             first = rng.randrange(len(keys))
-            places = chain(range(first, len(keys)), range(first))  # all of them once, from a random one on
+            places = chain(range(first, len(keys)), range(first))  # every place once, starting at a random one
             other = next(found for found in places if key not in (keys[found], keys[given[found]]))
             given[place], given[other] = given[other], given[place]
     return given

@@ -24,7 +24,7 @@ from promptcot.storage.checked import read_document, write_document
 
 STATE = "chain.json"
 SOME_ROWS_FAILED = 3
-_PATIENCE = 5.0  # seconds in which a child that was interrupted with us may end by itself
+_PATIENCE = 5.0  # seconds that an interrupted child has to end by itself
 
 Say = Callable[[str], None]
 Start = Callable[[Sequence[str]], int]
@@ -70,7 +70,7 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
 def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
     """Run a pending step, and record its result. Its inputs are fingerprinted before it may change them."""
     inputs, before = state.look_at(step), state.steps.get(step.name)
-    command, seen = without_secrets([list(step.arguments), inputs])  # as it was written down
+    command, seen = without_secrets([list(step.arguments), inputs])  # as in the record
     same = before is not None and before["command"] == command and _same(before["inputs"], seen)
     if before and same and before["exit"] == 0 and step.product.exists() and not step.always:
         say(f"{title}: finished before, in {duration(before['seconds'])}")
@@ -126,7 +126,7 @@ class _State:
         self.steps: dict[str, dict[str, Any]] = {}
         found = read_document(path) or {}
         steps = found.get("steps") if found.keys() == {"recipe", "steps"} else None
-        if isinstance(steps, dict):  # else no chain ran here, or nobody can tell: all steps run
+        if isinstance(steps, dict):  # otherwise no chain ran here, or the record is damaged: all steps run
             self.steps = {name: told for name, told in steps.items() if _is_told(told)}
 
     def look_at(self, step: Step) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class _State:
 
 
 def _is_told(step: object) -> bool:
-    """Whether a record of a step is complete; without a checksum it could be anything."""
+    """Whether the record of a step is complete. Records have no checksum, so they are checked field by field."""
     return (
         isinstance(step, dict)
         and step.keys() >= {"command", "inputs", "exit", "seconds"}

@@ -41,7 +41,8 @@ class Step:
 def step(
     name: str, words: Iterable[object], product: Path, *inputs: Path | str, always: bool = False, at: Path | None = None
 ) -> Step:
-    """A step. Of its words, a mapping becomes options, a model's section the model's options, and anything else text.
+    """A step. Of `words`, a mapping becomes options, a model's section the options of that model, and anything else a
+    single argument.
 
     A named input (text) is tracked if it is a file or a folder; files of the package and of the Hub are not. `at` is
     the step's workspace.

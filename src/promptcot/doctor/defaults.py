@@ -46,7 +46,7 @@ def _open(where: str, told: Mapping[str, Any], asked: Asked) -> Iterator[Finding
     shown = ", ".join(f"{key} = {value:g}" for key, value in values.items())
     without = ", ".join(f"{key} = {_SETS_NOTHING[key][-1]}" for key in values)
     yield note(
-        f"unless a call says otherwise, tokens are drawn with {shown} by {where}",
+        f"unless a call sets it, {where} samples with {shown}",
         f"set the sampling of the step explicitly: {shown} keeps this, extra_body = {{ {without} }} turns it off",
     )
 
@@ -65,6 +65,6 @@ def _renamed(told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
     wanted = {model.repetition_penalty for model in asked.models if "repeat_penalty" not in model.extra_body}
     if isinstance(there, int | float) and (other := sorted(wanted - {there})):
         yield note(
-            f"llama.cpp draws with repeat_penalty = {there:g}, and ignores repetition_penalty = {other[0]:g}",
+            f"llama.cpp samples with repeat_penalty = {there:g}, and ignores repetition_penalty = {other[0]:g}",
             f"extra_body = {{ repeat_penalty = {other[0]:g} }}",
         )

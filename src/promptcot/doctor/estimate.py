@@ -72,8 +72,8 @@ class Estimate:
         yield note(f"estimate for {'at most ' if target else ''}{self._told(most)}")
         yield note(
             f"computed as rows × seconds per row of each stage, added up: the shorter time is for a rate that grows "
-            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; {tried} "
-            "rows are few, too few for an interval"
+            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; "
+            f"{tried} rows are too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
             yield note(f"not in the estimate, because no row reached it: {unseen}")

@@ -26,7 +26,7 @@ from promptcot.records import Completion, Message, Request, Sampling
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
 _AGAIN = (1.0, 3.0)
-"""Seconds before each retry of a failed call: a transient error says little about a server."""
+"""Seconds before each retry of a failed call: a single transient error says little about a server."""
 _TOKENS = 16
 _QUESTION = "What is 2 + 3?"
 _RAW_WAY_OUT = "set chat = true for this step if the server has no raw completions (/completions)"
@@ -106,8 +106,8 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     if listed:
         return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown}: name one with --model")
     if not spec.unnamed or sight.status in (None, *_KEY_WANTED):
-        return spec.model  # the call tells why nothing is answered
-    why = sight.problem or "its list of them is empty"
+        return spec.model  # the call reports why there is no answer
+    why = sight.problem or "its list of models is empty"
     return problem(
         f"{sight.url} does not say which models it has ({why})", "if this is a server, name one with --model"
     )
@@ -133,7 +133,7 @@ async def _calls(engine: OpenAIEngine, asked: Asked, sight: Sight, both: bool) -
     if all(finding.mark == "problem" for finding in findings):
         return findings[:1]
     return [
-        note(f"{mode} is not taken: {finding.what}") if finding.mark == "problem" else finding
+        note(f"{mode} is not supported: {finding.what}") if finding.mark == "problem" else finding
         for mode, finding in zip((_mode(True), _mode(False)), findings, strict=True)
     ]
 
@@ -174,12 +174,12 @@ def _failed(error: EngineError, chat: bool, sight: Sight) -> Finding:
         what = f"nothing answers at {sight.url}" + (f" ({reason[1]})" if reason else "")
         return problem(what, "start the server, or correct the address; from a container, localhost is the container")
     if error.cause == LIMITED:
-        return note(f"{_mode(chat)}: the server is busy (429); a run waits and asks again")
+        return note(f"{_mode(chat)}: the server is busy (429); a run waits and retries")
     found = problem_of(error)
     if error.cause == "not-found" and sight.models is not None and not chat:
         return problem(found.what, _RAW_WAY_OUT)
     if isinstance(error, TransientError):
-        return problem(found.what, f"it failed {len(_AGAIN) + 1} times: look at the server, or run doctor again")
+        return problem(found.what, f"it failed {len(_AGAIN) + 1} times: check the server, or run doctor again")
     return found
 
 

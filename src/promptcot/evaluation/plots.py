@@ -97,7 +97,7 @@ def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Publish
 
 
 def _named(result: Result) -> Result:
-    """With names as a plot can hold them: levels come from rows, and SVG and fonts have no sign for some characters."""
+    """With names that a plot can show: levels come from rows, and SVG and fonts lack some characters."""
     model, group = (presentable(quoted(name, _LONGEST_NAME)) for name in (result.model, result.group))
     return replace(result, model=model, group=group)
 
@@ -107,7 +107,7 @@ def _published(model: str) -> str:
 
 
 def _aside(label: str, columns: Sequence[str]) -> float:
-    """How far the marks of a label stand from the middle of their group."""
+    """The offsets of the marks of a label from the middle of their group."""
     return (columns.index(label) - (len(columns) - 1) / 2) * _SPREAD / max(len(columns), 3)
 
 
@@ -160,7 +160,7 @@ def _counts(results: Iterable[Result]) -> str:
 def _figure(marks: int, width: float, height: float, panels: int) -> Iterator[tuple[Figure, list[Axes]]]:
     """An empty figure with panels side by side, and our style while it is drawn."""
     if not marks:
-        raise InputError("there is nothing to plot: no result has what this plot shows")
+        raise InputError("there is nothing to plot: no result has the values of this plot")
     matplotlib = figures.library(", or leave the plots out")
     with matplotlib.rc_context(figures.STYLE):
         figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")

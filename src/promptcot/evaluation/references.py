@@ -56,9 +56,9 @@ def reference_lines(found: References, named_by: str = "--against NAME") -> Iter
     if found.decontaminates:
         yield f"compared with {names}"
     else:
-        yield "not decontaminated: no benchmark is at hand"
+        yield "not decontaminated: no benchmark is available"
     if found.missing:
-        yield f"not at hand: {', '.join(found.missing)}; {named_by} fetches one, and so does"
+        yield f"not available: {', '.join(found.missing)}; {named_by} downloads one, as does"
         yield from (f"  {command}" for command in found.missing.values())
 
 

@@ -22,8 +22,8 @@ from promptcot.rewards.verdicts import gold_for
 from promptcot.storage.parquet import pyarrow
 from promptcot.storage.rows import read_rows
 
-_BATCH = 1000  # golds that are scored at once
-_NAMED = 20  # rows and golds that are named; all are counted
+_BATCH = 1000  # golds that are scored together
+_NAMED = 20  # rows and golds that are listed; all are counted
 _ABSENT = object()
 
 

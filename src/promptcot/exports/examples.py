@@ -182,7 +182,7 @@ def _said(value: Any) -> str | None:
 
 
 def _questions(value: Any) -> int:
-    """How many turns of a chat are the user's; of a text none."""
+    """The number of user turns in a chat; 0 for a text."""
     return sum(turn["role"] == "user" for turn in turns(value))
 
 
@@ -211,7 +211,7 @@ def _answer(row: Row) -> str | None:
 
 
 def _opened(prompt: str, trace: str) -> tuple[str, str]:
-    """A raw prompt that ends by opening the thinking, and a trace: the trace opens it, as it does in a chat."""
+    """Moves the opening tag of the thinking from the end of a raw prompt to the trace, as in a chat."""
     if not prompt.rstrip().endswith(OPEN):
         return prompt, trace
     start = prompt.rindex(OPEN)
@@ -219,7 +219,7 @@ def _opened(prompt: str, trace: str) -> tuple[str, str]:
 
 
 def _problem(row: Row) -> str | None:
-    """The problem; of a raw prompt alone, what stands within its markup."""
+    """The problem; for a row with only a raw prompt, the text inside its markup."""
     problem = row.get("problem")
     return problem if isinstance(problem, str) else asked_in_markup(row)
 

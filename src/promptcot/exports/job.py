@@ -86,14 +86,12 @@ def export(asked: Export, tell: Tell) -> Exported:
     run = run_of(asked.data_path)
     recipe = (read_manifest(run) or {}) if run else {}
     if run is not None and asked.domain is None and _of(recipe, "prompts") is None:
-        raise InputError(
-            f"{run}: has no recipe.json that can be read, so that nobody knows its domain; name it with --prompts"
-        )
+        raise InputError(f"{run}: it has no readable recipe.json, so its domain is unknown; name it with --prompts")
     prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
     labelled = reading.label_of(run) if run else {}
     verifier: str = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
     if next(reading.rows_of(asked.data_path, asked.form.kind, asked.columns)(), None) is None:
-        raise InputError(f"{asked.data_path}: there are no rows in it, and so nothing to export")
+        raise InputError(f"{asked.data_path}: it has no rows, so there is nothing to export")
     reader = Reader(asked.form.kind, prompts, asked.style, verifier, asked.limit, asked.disputed)
     how, origin = manifest({**asked.told, "verifier": verifier}, prompts.hashes, {}), origin_of(asked.data_path)
     made, added = _made(asked.data_path, origin), (CARD, *asked.form.beside)
@@ -125,7 +123,7 @@ def _check_style(asked: Export) -> None:
         if texts
         else f"{asked.form.name} reads messages only"
     )
-    raise UsageError(f"style {asked.style}: is a prompt of one text, and {hint}")
+    raise UsageError(f"style {asked.style} is a prompt of one text, and {hint}")
 
 
 def run_of(path: Path) -> Path | None:

@@ -58,8 +58,8 @@ async def merge_runs(
         await merged.run(manifest)
     if more := sum(counts.failed[NOT_ASKED] for counts in merged.counts.values()):
         observer.note(
-            f"{more:,} rows failed since no shard asked about them: `promptcot run` as for the shards, with "
-            f"--output-dir {target} and without --shard, asks about these, and repeats no finished call"
+            f"{more:,} rows failed because no shard processed them: `promptcot run` as for the shards, with "
+            f"--output-dir {target} and without --shard, processes them, and repeats no finished call"
         )
     return merged, inputs
 
@@ -87,7 +87,7 @@ def _sampled(shards: Sequence[Made], partial: bool) -> Iterator[Row]:
         if place_of(row) != number and not partial:
             raise InputError(
                 f"the shards did not draw the same combinations: number {number} is in none of them, or number "
-                f"{number - 1} in two. Where each made the concepts' vectors itself, make them once, with "
+                f"{number - 1} in two. If each shard computed the concepts' vectors itself, compute them once with "
                 "`promptcot encode`, and run the shards with --set encode.path=FILE"
             )
         yield row

@@ -65,7 +65,7 @@ def gone(summary: Path, journals: Mapping[str, Path]) -> Iterator[str]:
         calls = "call" if told.calls == 1 else "calls"
         yield (
             f"{name}: the {lost} {told.calls:,} earlier {calls} ({cost_words(told.cost)}) are no longer in "
-            f"{journal.name}: those that are needed are asked, and paid for, again"
+            f"{journal.name}: those that are needed are made, and paid for, again"
         )
 
 

@@ -116,7 +116,7 @@ class Said:
         given = [place for place in left if not found[place].kind]
         name = item.row.get("id")
         given = [place for place in given if found[place].row.get("id") == name] or given
-        if self.asked.rows_written == self.asked.rows_out:  # each row that was asked about gave one
+        if self.asked.rows_written == self.asked.rows_out:  # each row that was processed gave one
             given = given[:1]
             if not given:
                 return Failed(NOT_ASKED, _WHY)

@@ -47,7 +47,7 @@ class StageRates:
     name: str
     model: Model
     rates: Mapping[str, Rate]
-    calls: Rate | None = Rate(1, "stated", "the stage asks once about a row")
+    calls: Rate | None = Rate(1, "stated", "the stage makes one call per row")
 
     def __getitem__(self, name: str) -> Rate | None:
         return self.rates.get(name)
@@ -140,7 +140,7 @@ def with_rates(recipe: Recipe, name: str, given: Collection[str]) -> tuple[Recip
 
 
 def _leaves(table: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """What is stated in nested tables, with its place."""
+    """The values in nested tables, with their dotted keys."""
     for key, value in table.items():
         if isinstance(value, dict) and "value" not in value:
             yield from _leaves(value, *path, key)

@@ -28,7 +28,9 @@ class Reward:
     ) -> list[float | None]:
         """The rewards of these completions; `given` are the other columns and TRL's logging functions."""
         if self.answer not in given:
-            raise UsageError(f"the data set has no column {self.answer!r}: name the one of golds, Reward(answer=…)")
+            raise UsageError(
+                f"the data set has no column {self.answer!r}: name the column of the golds, Reward(answer=…)"
+            )
         replies = list(map(continued, prompts, completions))
         tokens = None if completion_ids is None else list(map(len, completion_ids))
         scores = score_batch(replies, given[self.answer], tokens=tokens, **self.options)

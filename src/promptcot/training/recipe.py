@@ -69,14 +69,14 @@ class Lora(Section):
 
 
 class Method(Section):
-    """How a row is learnt; `kind` names the method, and `dpo` and `grpo` are the keys of these methods alone.
+    """How rows are trained on; `kind` names the method, and `dpo` and `grpo` are the keys of these methods alone.
 
     With `packing`, rows share sequences without seeing each other; without, they are padded.
 
-    `overlong` says what happens to a completion that does not fit the window: the row is dropped, as a trace that was
-    cut has no end and teaches not to stop; or it is `cut`. A prompt that does not fit always drops its row.
+    `overlong` says what happens to a completion that does not fit the window: the row is dropped, because a truncated
+    trace teaches the model not to stop; or the completion is `cut`. A prompt that does not fit always drops its row.
 
-    Pairs and rollouts are neither packed nor cut.
+    Pairs and rollouts are neither packed nor truncated.
     """
 
     kind: Literal["sft", "dpo", "grpo"] = "sft"

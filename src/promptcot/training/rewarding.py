@@ -47,8 +47,8 @@ class CheckedReward:
             raise
         except Exception as error:
             raise InputError(
-                f"the reward {self.__name__} raised {type(error).__name__}: {error} ({_place(error)}); it is given "
-                f"{', '.join(given)}"
+                f"the reward {self.__name__} raised {type(error).__name__}: {error} ({_place(error)}); its arguments "
+                f"are {', '.join(given)}"
             ) from error
 
     def _columns(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
@@ -61,24 +61,27 @@ class CheckedReward:
     def _checked(self, found: Any, numbers: Sequence[int], wanted: int) -> list[float | None]:
         listed = found.tolist() if hasattr(found, "tolist") else found
         if not isinstance(listed, Sequence) or isinstance(listed, str):
-            raise InputError(f"the reward {self.__name__} gave {type(found).__name__}, and no list of numbers")
+            raise InputError(
+                f"the reward {self.__name__} returned {type(found).__name__}, which is not a list of numbers"
+            )
         rewards = [value.tolist() if hasattr(value, "tolist") else value for value in listed]
         if len(rewards) != wanted:
             raise InputError(
-                f"the reward {self.__name__} gave {len(rewards)} numbers for {wanted} completions: it must give one "
-                "for each, in their order"
+                f"the reward {self.__name__} gave {len(rewards)} numbers for {wanted} completions: it must return one "
+                "for each, in order"
             )
         for place, value in enumerate(rewards):
             if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
                 raise InputError(
                     f"the reward {self.__name__} gave {value!r} for a completion of row "
-                    f"{self._prompts.id(numbers[place])}: give a finite number, or None where nothing can be said"
+                    f"{self._prompts.id(numbers[place])}: return a finite number, or None if the completion cannot be "
+                    "scored"
                 )
         return rewards
 
 
 def _place(error: Exception) -> str:
-    """The place where it was raised."""
+    """The file and line where an error was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 

@@ -26,7 +26,7 @@ from promptcot.training.parallel import know_fsdp_on_cpus
 from promptcot.training.refusals import writing
 from promptcot.training.report.watching import Meter
 
-_NAMED = 20  # rows that an error names
+_NAMED = 20  # rows that an error lists
 _MARKS = 1 << 48
 
 
@@ -157,7 +157,7 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
 
     def __init__(self, *, store: TokenStore, context: int = 1, **given: Any) -> None:
         self._store, self._context = store, context
-        self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
+        self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all tokens with a loss, and their number
         super().__init__(name_of=store.id, **given)
         self.model_accepts_loss_kwargs = True  # each loss is divided by the tokens of the step, also of cut sequences
 
@@ -176,7 +176,7 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
         rows = [row for pack in inputs["rows"] for row in pack]
         counted = sum(int(self._store.lengths[row]) for row in rows) if inputs.get("leads", True) else 0
         self.note(rows, counted, int((inputs["labels"] != -100).sum()), marked=inputs.get("leads", True))
-        return super().training_step(model, inputs, *args, **named) * self._context  # of which this was a part
+        return super().training_step(model, inputs, *args, **named) * self._context  # this loss was a part of it
 
     def get_sp_size(self) -> int:
         """1: the processes of a group get the same batches, and split them (`context`), so none are gathered."""

@@ -60,7 +60,7 @@ class Exam(TrainerCallback):  # type: ignore[misc]
         together = self._divided and torch.distributed.is_initialized()
         drawn = draw(model, self._trainer.processing_class, mine, stop=stop, together=together, half=self._half)
         found = self._graded(_collected(drawn, args.world_size), first=args.process_index == 0)
-        logs = control.should_log  # to log resets it
+        logs = control.should_log  # logging resets it
         Trainer.log(self._trainer, {**found, "eval_pass@1_seconds": time.perf_counter() - began})
         control.should_log = logs
 
@@ -99,7 +99,7 @@ class Best(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Raises StoppedEarly if this training had already stopped early."""
         if self._note(state) and self._spent(state) and state.global_step < state.max_steps:
-            self._say(f"{self._why(state)}; to go on, raise checkpoints.patience")
+            self._say(f"{self._why(state)}; to continue, raise checkpoints.patience")
             raise StoppedEarly
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -43,7 +43,8 @@ _NO_PROMPT = "no prompt"
 def pairs(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[tuple[Example, Example] | Rejected]:
     """The chosen and the rejected side of each row, under one id. Raises InputError."""
     reader = Reader(data, tokenizer)
-    chats = has_template(tokenizer) and data.columns.keys().isdisjoint((CHOSEN, REJECTED))  # what is named, wins
+    # columns that the user names take precedence
+    chats = has_template(tokenizer) and data.columns.keys().isdisjoint((CHOSEN, REJECTED))
     for row in with_ids(islice(rows_of(data, tell, Columns.pairs), data.limit)):
         try:
             yield _pair(row, reader, chats)
@@ -136,8 +137,8 @@ class PairCounts:
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
         noted = [f"{count:,} × {remark}, counted by sides" for remark, count in self.remarks.items()]
-        apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
-        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them of answers"
+        apart = [f"{self.held_out:,} on the other side of the validation split"] if self.held_out else []
+        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them in answers"
         return "; ".join([f"{self.rows_in:,} pairs, {self.kept:,} kept", *lost, *noted, *apart, tokens])
 
 
@@ -203,7 +204,7 @@ class Pairs:
 def open_pairs(recipe: TrainRecipe, tokenizer: Any, which: Literal["train", "validation"] = "train") -> Pairs:
     """The pairs of a recipe, encoded unless cached. Raises InputError if none is left."""
     share = recipe.data.validation
-    if not isinstance(share, str):  # a pair is on one side as a whole, so both are divided after they were joined
+    if not isinstance(share, str):  # both sides of a pair belong together, so they are split after joining
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"validation": 0.0})})
     whole = open_store(recipe, tokenizer, which=which if isinstance(share, str) else "train", read=sides)
     names = [whole.id(row) for row in range(len(whole))]

@@ -60,7 +60,7 @@ class PromptCounts:
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
-        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, f"{self.tokens:,} tokens of prompts"])
+        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, f"{self.tokens:,} prompt tokens"])
 
 
 class Prompts:

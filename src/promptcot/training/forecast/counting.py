@@ -99,7 +99,7 @@ def _shares(samples: Sequence[_Sample], rows: int, recipe: TrainRecipe) -> list[
     """The number of rows of each source of a mix in an epoch. Raises InputError for a source without rows."""
     mix = recipe.data.mix
     if empty := [source.path for source, sample in zip(mix, samples, strict=False) if not sample.rows]:
-        raise InputError(f"data.mix: {', '.join(empty)}: no row is left to train on; take it out")
+        raise InputError(f"data.mix: {', '.join(empty)}: no row is left to train on; remove it from the mix")
     counts = shares(rows, [source.weight for source in mix]) if mix else []
     return [
         f"mix: {source.path}: {share:,} rows of an epoch ({source.weight:.4g}), {seen(share, _used(one.rows, recipe))}"
@@ -151,12 +151,12 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
     """The lengths of these rows, their source, and the number of rows whose tokens were counted."""
     counts = [one for one in measured if isinstance(one, int)]
     if counts:
-        return lengths_of(counts, recipe), f"mean of {len(counts):,} rows drawn", len(counts)
+        return lengths_of(counts, recipe), f"mean of {len(counts):,} sampled rows", len(counts)
     if told := _told_length(recipe):
         return told, _source(recipe), 0
     characters = [len(one.prompt) + len(one.completion) for one in measured if isinstance(one, Example)]
     if not characters:
-        return None, "no row can be learnt from", 0
+        return None, "no row is usable", 0
     lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
     return lengths, how, 0
@@ -219,7 +219,7 @@ class _Template:
     If it is not on this machine, or has no template, a chat counts as its plain text.
     """
 
-    chat_template = "the tokenizer's, once it is loaded"
+    chat_template = "that of the tokenizer, once it is loaded"
 
     def __init__(self, recipe: TrainRecipe) -> None:
         self._recipe = recipe

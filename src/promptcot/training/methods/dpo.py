@@ -105,7 +105,8 @@ class DpoMethod:
         kept = {"train": _kept(recipe, kernels, train), "eval": _kept(recipe, kernels, validation or train)}
         known = kept["train"].exists()
         tell(
-            f"reference: log-probabilities of {len(train):,} pairs {'as computed before' if known else 'are computed'}"
+            f"reference: log-probabilities of {len(train):,} pairs "
+            f"{'are taken from the cache' if known else 'are computed'}"
         )
         trainer = DpoTrainer(
             model=model,
@@ -122,7 +123,7 @@ class DpoMethod:
             peft_config=lora_config(recipe.method.lora),
             callbacks=[watcher],
         )
-        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        trainer.remove_callback(PrinterCallback)  # the watcher reports it better
         return trainer
 
 

@@ -54,7 +54,7 @@ def _steps(
             position_ids=places,
             **cache,
             use_cache=True,
-            logits_to_keep=1,  # those of a long prompt would not fit beside the training
+            logits_to_keep=1,  # the logits of a long prompt would not fit beside the training
         )
         # transformers calls it `cache` since 5.24, and takes it under the name that it gives it.
         name = "cache" if "cache" in found else "past_key_values"
