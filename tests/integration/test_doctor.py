@@ -303,7 +303,7 @@ async def test_a_trial_with_the_embedded_models_writes_nothing_into_the_output(t
     code, text = await doctor("nano", "--rows", "2", "--output-dir", "results")
     assert code == 0, text
     assert "generate: 2 replies" in text
-    assert "2 rows are few, too few for an interval" in text
+    assert "2 rows are too few for an interval" in text
     assert list(tmp_path.iterdir()) == []
 
 
@@ -333,9 +333,9 @@ async def test_what_a_server_draws_with_where_the_recipe_does_not_say_is_told_wi
             for key in ("top_k=9", "min_p=0.0")
         ]
         _, told = await doctor("endpoint", "--base-url", url, "--model", "m", "--no-trial", *SHORT, *said)
-    assert f"note     unless a call says otherwise, tokens are drawn with top_k = 40, min_p = 0.05 by {url}" in text
+    assert f"note     unless a call sets it, {url} samples with top_k = 40, min_p = 0.05" in text
     assert "extra_body = { top_k = -1, min_p = 0 } turns it off" in text
-    assert "note     llama.cpp draws with repeat_penalty = 1.1" in text
+    assert "note     llama.cpp samples with repeat_penalty = 1.1" in text
     assert "extra_body = { repeat_penalty = 1 }" in text
     assert "tokens are drawn with" not in told
 

@@ -102,7 +102,7 @@ def test_where_all_hangs_together_a_stricter_degree_counts_and_it_is_said(tmp_pa
     found = examples(3, 8, 300)
     where, lines = split(found, Shares(0.1), tmp_path)
     assert Counter(where.values())["validation"] >= 27
-    assert "one group of problems with concepts or texts of a similarity from 0.5 on has" in " ".join(lines)
+    assert "one group of similar problems (a similarity of concepts or texts of at least 0.5) has" in " ".join(lines)
     sets = {frozenset(one.extra["foundational_concepts"]): where[one.id] for one in found}
     assert all(sets[frozenset(one.extra["foundational_concepts"])] == where[one.id] for one in found)
 
@@ -141,7 +141,7 @@ def test_a_split_that_gets_no_row_is_named(tmp_path: Path) -> None:
     assert "splits: validation has no rows: 0.1 of 2 rows is less than one" in lines
     where, lines = split(examples(5, 400, 2), Shares(0.49, 0.5), tmp_path)
     assert {*where.values()} == {"validation", "test"}
-    assert "splits: train has no rows: all of them are held out; ask for smaller shares" in lines
+    assert "splits: train has no rows, because all of them are held out; choose smaller shares" in lines
 
 
 def test_without_shares_all_is_for_training_and_nothing_waits(tmp_path: Path) -> None:
