@@ -1,4 +1,4 @@
-"""`promptcot doctor` as a person runs it: against servers in this process, and with the embedded models."""
+"""`promptcot doctor` as a user runs it: against servers in this process, and with the embedded models."""
 
 import asyncio
 import shutil

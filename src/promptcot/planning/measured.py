@@ -47,7 +47,7 @@ class Found:
 
 def has_enough(directory: Path) -> bool:
     """Whether there is a finished run of enough combinations. Raises InputError for an unreadable one."""
-    if not os.path.isfile(directory / "summary.json"):  # unlike Path.is_file, it does not raise on long names
+    if not os.path.isfile(directory / "summary.json"):  # unlike Path.is_file, no error for long names
         return False
     return _rows(_stages(directory).get("sample", {})) >= ENOUGH
 

@@ -67,13 +67,13 @@ class CheckedReward:
         rewards = [value.tolist() if hasattr(value, "tolist") else value for value in listed]
         if len(rewards) != wanted:
             raise InputError(
-                f"the reward {self.__name__} gave {len(rewards)} numbers for {wanted} completions: it must return one "
+                f"the reward {self.__name__} returned {len(rewards)} numbers for {wanted} completions: it must return one "
                 "for each, in order"
             )
         for place, value in enumerate(rewards):
             if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
                 raise InputError(
-                    f"the reward {self.__name__} gave {value!r} for a completion of row "
+                    f"the reward {self.__name__} returned {value!r} for a completion of row "
                     f"{self._prompts.id(numbers[place])}: return a finite number, or None if the completion cannot be "
                     "scored"
                 )

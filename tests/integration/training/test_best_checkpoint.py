@@ -1,4 +1,4 @@
-"""What comes of a real training: its best checkpoint, an early end, more steps than it began with, adapters alone."""
+"""Results of real trainings: the best checkpoint, early stopping, a lengthened training, adapters alone."""
 
 from __future__ import annotations
 

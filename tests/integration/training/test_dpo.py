@@ -1,4 +1,4 @@
-"""Preference optimisation: against plain TRL on the same tokens, over an interruption, and on pairs that are no use."""
+"""Preference optimisation: against plain TRL on the same tokens, with an interruption, and with unusable pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reinforcement learning on the nano solver: against plain TRL, over an interruption, and rewards that are none."""
+"""Reinforcement learning of the nano solver: against plain TRL, with an interruption, and with missing rewards."""
 
 from __future__ import annotations
 

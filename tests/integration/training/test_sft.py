@@ -1,4 +1,4 @@
-"""Real trainings by TRL in this process: packing, validation, going on after an interruption, and bad input."""
+"""Real trainings by TRL in this process: packing, validation, resuming after an interruption, and bad input."""
 
 from __future__ import annotations
 

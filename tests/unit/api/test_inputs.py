@@ -1,4 +1,4 @@
-"""What rows may be given as, and what is said about things that hold none."""
+"""The forms in which rows can be passed, and the errors for anything else."""
 
 from __future__ import annotations
 

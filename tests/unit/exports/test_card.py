@@ -1,4 +1,4 @@
-"""The card of an exported folder: true, readable by the Hub, and silent about what is not known."""
+"""The card of an exported folder: correct, readable by the Hub, and without claims about unknown facts."""
 
 from __future__ import annotations
 

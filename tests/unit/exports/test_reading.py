@@ -1,4 +1,4 @@
-"""Which rows an export starts from: those of a run, of a file, of a known data set; and which are refused."""
+"""The rows of an export: those of a run, of a file, of a known data set; and the ones that are refused."""
 
 from __future__ import annotations
 

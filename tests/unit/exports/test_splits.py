@@ -1,4 +1,4 @@
-"""Splits: nothing that is alike is in two of them, the shares are met, and the order of the rows does not matter."""
+"""Splits: similar problems are in one split, the shares are met, and the order of the rows does not matter."""
 
 from __future__ import annotations
 

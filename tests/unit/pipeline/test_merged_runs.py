@@ -1,4 +1,4 @@
-"""Shards of a run, joined: the files of the run that one driver would have made, byte for byte."""
+"""Merged shards of a run: the same bytes as the run of a single driver."""
 
 from __future__ import annotations
 

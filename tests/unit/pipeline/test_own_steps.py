@@ -1,4 +1,4 @@
-"""Steps and engines from outside the package, through the public names alone: what a new one costs, and what it gets.
+"""Custom steps and engines that use public names only: the code that they need, and what they get.
 
 Each test writes a module of its own and names it in a recipe, as a user would.
 """

@@ -1,4 +1,4 @@
-"""What a run directory tells, and what it does not."""
+"""Rates measured in a run directory, and what cannot be measured."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sections behind `filter`: what they take over from others, what they need, and that old recipes are as before."""
+"""The sections after `filter`: inherited values, requirements, and unchanged old recipes."""
 
 from typing import Any
 

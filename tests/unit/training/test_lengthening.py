@@ -1,4 +1,4 @@
-"""A training that goes on for more steps than it was begun with."""
+"""A training that continues for more steps than it started with."""
 
 from __future__ import annotations
 

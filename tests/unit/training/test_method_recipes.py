@@ -1,4 +1,4 @@
-"""The keys of preferences and rewards: what belongs to which method, and when there is nothing to learn."""
+"""The keys of preferences and rewards: which keys each method has, and when there is nothing to learn."""
 
 from __future__ import annotations
 

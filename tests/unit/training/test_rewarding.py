@@ -1,4 +1,4 @@
-"""Reward functions of one's own: what they are given, and what stops a training by name."""
+"""Custom reward functions: their arguments, and results that stop a training with an error."""
 
 from __future__ import annotations
 
@@ -50,13 +50,19 @@ def test_a_number_or_none_for_each_completion_is_taken(function: Callable[..., A
         (lambda **_: "12", "returned str, which is not a list of numbers"),
         (lambda **_: np.float64(1), "returned float64, which is not a list of numbers"),
         (lambda **_: (1.0 for _ in "ab"), "returned generator, which is not a list of numbers"),
-        (lambda **_: [1.0], "gave 1 numbers for 2 completions"),
-        (lambda **_: [0.0, float("nan")], "gave nan for a completion of row b"),
-        (lambda **_: [float("-inf"), 0.0], "gave -inf for a completion of row a"),
-        (lambda **_: ["1", "1"], "gave '1' for a completion of row a"),
-        (lambda **_: np.zeros((2, 2)), r"gave \[0.0, 0.0\] for a completion of row a"),
-        (lambda level, **_: level["x"], r"raised TypeError: .*test_rewarding.py, line \d+\); its arguments are prompts, "),
-        (lambda gold, **_: gold, "raised TypeError: .*'gold'.*; its arguments are prompts, completions, answer, id, level"),
+        (lambda **_: [1.0], "returned 1 numbers for 2 completions"),
+        (lambda **_: [0.0, float("nan")], "returned nan for a completion of row b"),
+        (lambda **_: [float("-inf"), 0.0], "returned -inf for a completion of row a"),
+        (lambda **_: ["1", "1"], "returned '1' for a completion of row a"),
+        (lambda **_: np.zeros((2, 2)), r"returned \[0.0, 0.0\] for a completion of row a"),
+        (
+            lambda level, **_: level["x"],
+            r"raised TypeError: .*test_rewarding.py, line \d+\); its arguments are prompts, ",
+        ),
+        (
+            lambda gold, **_: gold,
+            "raised TypeError: .*'gold'.*; its arguments are prompts, completions, answer, id, level",
+        ),
     ],
 )
 def test_anything_else_stops_by_name(function: Callable[..., Any], words: str) -> None:

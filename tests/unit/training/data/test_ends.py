@@ -1,4 +1,4 @@
-"""What stands at the end of a completion, and where the thinking begins: tables of what rows of the Hub have."""
+"""The end of a completion, and the start of its thinking: tables of cases from rows of the Hub."""
 
 from __future__ import annotations
 

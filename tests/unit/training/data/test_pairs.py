@@ -1,4 +1,4 @@
-"""Pairs of answers: which are learnt, as what, and under which name the others are left out."""
+"""Pairs of answers: which are used, in which form, and the reasons for dropping the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts a row holds, under which reason a row is left out, and where rows come from."""
+"""The texts of a row, the reasons for dropping rows, and the sources of rows."""
 
 from __future__ import annotations
 

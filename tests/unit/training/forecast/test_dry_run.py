@@ -1,4 +1,4 @@
-"""What a dry run counts, what it assumes, and that it says which is which."""
+"""What a dry run counts and what it assumes, and that each number is labelled accordingly."""
 
 from __future__ import annotations
 
