@@ -67,8 +67,8 @@ class CheckedReward:
         rewards = [value.tolist() if hasattr(value, "tolist") else value for value in listed]
         if len(rewards) != wanted:
             raise InputError(
-                f"the reward {self.__name__} returned {len(rewards)} numbers for {wanted} completions: it must return one "
-                "for each, in order"
+                f"the reward {self.__name__} returned {len(rewards)} numbers for {wanted} completions: it must return "
+                "one for each, in order"
             )
         for place, value in enumerate(rewards):
             if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
