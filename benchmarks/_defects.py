@@ -165,7 +165,7 @@ DEFECTS: dict[str, Rule] = {
 
 
 def planted(problem: str, defect: str, draws: random.Random) -> str | None:
-    """The problem with a defect; None where it has no place for it, or a figure, which may say again what is edited.
+    """The problem with a defect; None where it has no place for it, or a figure, which may repeat what is edited.
 
     It always differs from the problem.
     """

@@ -207,9 +207,9 @@ class Job:
         )
 
 
-def annotators_of(given: ModelLike | Mapping[str, ModelLike], **defaults: Any) -> Annotators:
+def annotators_of(models: ModelLike | Mapping[str, ModelLike], **defaults: Any) -> Annotators:
     """The annotators by name: those of a mapping from names to models, or one model under its own name."""
-    if isinstance(given, Mapping) and not set(given) & set(Model.model_fields):
-        return {str(name): model_of(one, **defaults) for name, one in given.items()}
-    spec, engine = model_of(given, **defaults)
+    if isinstance(models, Mapping) and not set(models) & set(Model.model_fields):
+        return {str(name): model_of(one, **defaults) for name, one in models.items()}
+    spec, engine = model_of(models, **defaults)
     return {annotator_name(spec): (spec, engine)}

@@ -100,8 +100,8 @@ def check_working(working: Mapping[str, Any]) -> None:
 
 def shard_in(working: Mapping[str, Any]) -> Shard | None:
     """The requested shard. Raises UsageError."""
-    given = working.get("shard")
-    return None if given is None else Shard.parse(given)
+    shard_text = working.get("shard")
+    return None if shard_text is None else Shard.parse(shard_text)
 
 
 def scale_of(cluster: str | Scale | None) -> Scale | None:
@@ -115,9 +115,9 @@ def scale_of(cluster: str | Scale | None) -> Scale | None:
     )
 
 
-def columns_of(given: Mapping[str, str] | None) -> Columns:
+def columns_of(mapping: Mapping[str, str] | None) -> Columns:
     """How rows are read. Raises UsageError for an unknown field."""
-    return Columns(checked_columns(given or {}))
+    return Columns(checked_columns(mapping or {}))
 
 
 def whole_number(name: str, value: object, least: int) -> None:
@@ -126,17 +126,17 @@ def whole_number(name: str, value: object, least: int) -> None:
         raise UsageError(f"{name}: {value!r} is not a whole number of at least {least}")
 
 
-def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
+def model_of(model: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
     """A model's settings, and the engine passed in its place. Raises RecipeError."""
-    if isinstance(given, Model):
-        return given, None
-    if isinstance(given, (str, Path)):
-        return checked(Model, {**defaults, "model": str(given)}), None
-    if isinstance(given, Mapping):
-        return checked(Model, {**defaults, **given}), None
-    if callable(getattr(given, "complete", None)) and isinstance(getattr(given, "model", None), str):
-        return checked(Model, {**defaults, "model": given.model}), OwnEngine(given, type(given).__name__)
-    raise InputError(f"model: {type(given).__name__} is not a model; give a name, a promptcot.Model or an engine")
+    if isinstance(model, Model):
+        return model, None
+    if isinstance(model, (str, Path)):
+        return checked(Model, {**defaults, "model": str(model)}), None
+    if isinstance(model, Mapping):
+        return checked(Model, {**defaults, **model}), None
+    if callable(getattr(model, "complete", None)) and isinstance(getattr(model, "model", None), str):
+        return checked(Model, {**defaults, "model": model.model}), OwnEngine(model, type(model).__name__)
+    raise InputError(f"model: {type(model).__name__} is not a model; give a name, a promptcot.Model or an engine")
 
 
 def checked(section: type[Section], table: Mapping[str, Any]) -> Section:

@@ -178,7 +178,7 @@ def load_chain(
 
 
 def _kind(where: str, table: Mapping[str, Any]) -> type[Distill] | type[ColdStart]:
-    given = table.get("chain")
-    if not isinstance(given, str) or given not in _CHAINS:
-        raise RecipeError(where, [f"chain: there is no chain {given!r}; known are {', '.join(_CHAINS)}"])
-    return _CHAINS[given]
+    kind = table.get("chain")
+    if not isinstance(kind, str) or kind not in _CHAINS:
+        raise RecipeError(where, [f"chain: there is no chain {kind!r}; known are {', '.join(_CHAINS)}"])
+    return _CHAINS[kind]

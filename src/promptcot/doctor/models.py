@@ -134,11 +134,11 @@ def context_findings(tokens: int | None, asked: Asked) -> Iterator[Finding]:
     """Whether the longest reply leaves room for a prompt."""
     if tokens is None or tokens > asked.max_tokens + _USUAL_PROMPT:
         return
-    told = f"max_tokens = {asked.max_tokens:,} in a context of {tokens:,} tokens leaves"
+    limit = f"max_tokens = {asked.max_tokens:,} in a context of {tokens:,} tokens leaves"
     if tokens <= asked.max_tokens:
-        yield problem(f"{told} no room for a prompt: every call is refused", "lower max_tokens of this step")
+        yield problem(f"{limit} no room for a prompt: every call is refused", "lower max_tokens of this step")
     else:
-        yield note(f"{told} {tokens - asked.max_tokens:,} for the prompt; calls with longer ones are refused")
+        yield note(f"{limit} {tokens - asked.max_tokens:,} for the prompt; calls with longer ones are refused")
 
 
 def _tokenizer(asked: Asked, folder: Path) -> Iterator[Finding]:
@@ -239,5 +239,5 @@ def _sides(ours: Sequence[Asked]) -> str:
     gpus = take(max(asked.spec.n_gpus for asked in ours), visible_gpus())
     found = together([need_of(asked.path, asked.spec.model) for asked in ours], gpus) if gpus else None
     pairs = zip(ours, found or (), strict=False)
-    told = "; ".join(f"{asked.spec.model} on {_placed(placement)}" for asked, placement in pairs)
-    return f": {told}" if told else " on the processor"
+    placements = "; ".join(f"{asked.spec.model} on {_placed(placement)}" for asked, placement in pairs)
+    return f": {placements}" if placements else " on the processor"

@@ -52,7 +52,7 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> AsyncIterator[Finding]:
-    sight = await _look(engine, url)
+    sight = await _list_models(engine, url)
     if sight.models is None and not has_version(url):
         deeper = await look(engine.transport.get, below(url, "/v1"))
         if deeper.models is not None or deeper.status in _KEY_WANTED:
@@ -63,7 +63,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield named
         return
     engine.served_model = named
-    for finding in _seen(asked, named, sight, both):
+    for finding in _describe_model(asked, named, sight, both):
         yield finding
     for finding in await look_at_defaults(engine.transport.get, sight, named, asked):
         yield finding
@@ -76,7 +76,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield await _embedding(engine)
 
 
-async def _look(engine: OpenAIEngine, url: str) -> Sight:
+async def _list_models(engine: OpenAIEngine, url: str) -> Sight:
     """The list of models. Retried after a transient error."""
     sight = await look(engine.transport.get, url)
     for pause in _AGAIN:
@@ -113,7 +113,7 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     )
 
 
-def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
+def _describe_model(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
     """The server's information on this model."""
     if sight.models:
         context = f", context {sight.context:,}" if sight.context else ""
@@ -147,8 +147,8 @@ async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sig
         return _failed(error, chat, sight)
     seconds = time.monotonic() - begun
     count = reply.completion_tokens
-    told = ", tokens are not counted" if count is None else f", {count} token{'s' * (count != 1)}"
-    return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
+    tokens = ", tokens are not counted" if count is None else f", {count} token{'s' * (count != 1)}"
+    return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{tokens}")
 
 
 async def _answer(engine: OpenAIEngine, request: Request) -> tuple[float, Completion]:

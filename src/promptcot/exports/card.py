@@ -58,7 +58,7 @@ def card(origin: Origin, exported: Described) -> str:
         "": _about(origin, exported),
         "Row counts": _funnel(origin, exported),
         "Quality": _figures(origin),
-        "How it was made": _made(origin),
+        "How it was made": _how_made(origin),
         "Models, and the terms of their licences for outputs": _licences(origin),
         "Decontamination": _decontamination(origin),
         "Files and splits": _files(exported),
@@ -170,16 +170,16 @@ def _validity(origin: Origin) -> str:
 def _judges(origin: Origin) -> str:
     tables = origin.summary.get("agreement")
     pairs = [one for one in tables if isinstance(one, Mapping)] if isinstance(tables, list) else []
-    told = [
+    figures = [
         f"{' and '.join(escaped(name, 60) for name in one.get('judges', ()))} agree on {100 * one['share']:.1f} % of "
         f"{one.get('n', 0):,}"
         for one in pairs
         if isinstance(one.get("share"), float)
     ]
-    return "; ".join(told) or UNKNOWN
+    return "; ".join(figures) or UNKNOWN
 
 
-def _made(origin: Origin) -> list[str]:
+def _how_made(origin: Origin) -> list[str]:
     if not origin.recipe:
         return ["Not known: there is no recipe beside the rows."]
     text = json.dumps(without_secrets(dict(origin.recipe)), indent=1, ensure_ascii=False, default=str)
@@ -216,16 +216,16 @@ def _licences(origin: Origin) -> list[str]:
 
 
 def _decontamination(origin: Origin) -> list[str]:
-    told, steps = origin.summary.get("contamination"), origin.stages
-    if not isinstance(told, Mapping) or told.get("status") not in (None, "decontaminated"):
-        known = "decontaminate" in steps or isinstance(told, Mapping)
+    comparison, steps = origin.summary.get("contamination"), origin.stages
+    if not isinstance(comparison, Mapping) or comparison.get("status") not in (None, "decontaminated"):
+        known = "decontaminate" in steps or isinstance(comparison, Mapping)
         missing = "Not decontaminated: the rows were compared with no benchmark." if steps and not known else ""
-        reason = f" ({escaped(told.get('status'))})" if isinstance(told, Mapping) else ""
+        reason = f" ({escaped(comparison.get('status'))})" if isinstance(comparison, Mapping) else ""
         return [missing or f"Whether benchmark problems are among the rows is not known{reason}."]
-    against = [(escaped(name), f"{count:,}") for name, count in _counts(told.get("against")).items()]
-    lacking = ", ".join(escaped(name) for name in told.get("not_at_hand") or ())
-    found = sum(_counts(told.get("found")).values())
-    rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(told.get("rules")).items())
+    against = [(escaped(name), f"{count:,}") for name, count in _counts(comparison.get("against")).items()]
+    lacking = ", ".join(escaped(name) for name in comparison.get("not_at_hand") or ())
+    found = sum(_counts(comparison.get("found")).values())
+    rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(comparison.get("rules")).items())
     return [
         "The rows were compared with the problems of these benchmarks: "
         + (f"{found:,} {'row that is' if found == 1 else 'rows that are'} in one" if found else "no row is in one")
@@ -290,8 +290,8 @@ def _provenance(origin: Origin, exported: Described) -> list[str]:
     made = exported.made
     hashes = {f"sha256 of {name}": digest for name, digest in _texts(made.get("data_sha256")).items()}
     versions = ", ".join(f"{name} {version}" for name, version in _texts(made.get("versions")).items())
-    told = {"format": made.get("format"), "sha256 of the recipe": made.get("recipe_sha256"), **hashes}
-    rows = [(escaped(key), escaped(value)) for key, value in {**told, "versions": versions}.items() if value]
+    recorded = {"format": made.get("format"), "sha256 of the recipe": made.get("recipe_sha256"), **hashes}
+    rows = [(escaped(key), escaped(value)) for key, value in {**recorded, "versions": versions}.items() if value]
     command = made.get("command")
     return [
         table(("what", "value"), rows),

@@ -146,7 +146,7 @@ def _examples(
     rows: Iterable[Row], reader: Reader, form: Format, counts: StageCounts, dropped: RowWriter
 ) -> Iterator[list[Example]]:
     """The examples of the rows, in batches; rows without one are recorded with the reason."""
-    for some in _some(rows):
+    for some in _batches(rows):
         examples = []
         for row, found in zip(some, reader(some), strict=True):
             counts.rows_in += 1
@@ -160,7 +160,7 @@ def _examples(
             yield examples
 
 
-def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Batches of rows that fit into memory."""
     found: list[Row] = []
     size = 0

@@ -128,7 +128,7 @@ class _Waiting:
         with self._path.open("wb") as file, self.signatures.path.open("wb") as signatures:
             kept = self._kept(chain(first, coming), file)
             for texts, marks in marked(kept, False, len(first) == _FEW):
-                signatures.write(_told(marks, texts).tobytes())
+                signatures.write(_signatures(marks, texts).tobytes())
 
     def _kept(self, chunks: Iterable[list[Example]], file: IO[bytes]) -> Iterator[tuple[list[str], list[str]]]:
         for chunk in chunks:
@@ -166,7 +166,7 @@ def _concept(name: str) -> int:
     return hash_id(" ".join(name.casefold().split()))
 
 
-def _told(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
+def _signatures(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
     """The signatures of texts; a text without tokens gets a unique one."""
     found = marks.signatures.copy()
     for place, line in enumerate(marks.lines):

@@ -164,7 +164,7 @@ class MockServer:
             else:
                 if latency:
                     await asyncio.sleep(latency)
-                response = _json(200, self._whole(call, refuses))
+                response = _json(200, self._whole_reply(call, refuses))
                 await response.prepare(request)
             await response.write_eof()
         except (asyncio.CancelledError, ConnectionError):
@@ -173,7 +173,7 @@ class MockServer:
         self._ledger.answer(call.key)
         return response
 
-    def _whole(self, call: Call, refuses: bool = False) -> bytes:
+    def _whole_reply(self, call: Call, refuses: bool = False) -> bytes:
         if call.endpoint == "embeddings":
             seed, dimensions = self.options.seed, self.options.dimensions
             return bodies.vectors(call, [vector(seed, call.model, prompt.text, dimensions) for prompt in call.prompts])
@@ -205,7 +205,7 @@ class MockServer:
             return await _break_stream(request, list(bodies.events(call, self._choices(call, False))), fault)
         if fault == "reset":
             await _reset(request)
-        body = self._whole(call)
+        body = self._whole_reply(call)
         half = body[: len(body) // 2]
         if fault == "truncated_json":
             return _json(200, half)

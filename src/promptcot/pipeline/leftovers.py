@@ -208,17 +208,18 @@ def _check_finished(of: Path, summary: Path) -> None:
     if not of.is_dir() and len(paid) == 1:
         folders = {name: beside(rows_of(of), "journal") for name in paid}
     for name, folder in folders.items():
-        told, there = paid.get(name, Paid(0, None)), calls_in(folder) or 0
-        if _is_more(told, there) or (there != told.calls + told.damaged and _is_newer(folder, summary)):
+        recorded, there = paid.get(name, Paid(0, None)), calls_in(folder) or 0
+        if _is_more(recorded, there) or (there != recorded.calls + recorded.damaged and _is_newer(folder, summary)):
             raise InputError(
-                f"{of}: the journal of {name} has {counted(there, 'call')}, but its summary counts {told.calls:,}, so "
+                f"{of}: the journal of {name} has {counted(there, 'call')}, but its summary counts "
+                f"{recorded.calls:,}, so "
                 f"it was run again and has not finished; {way_out}"
             )
 
 
-def _is_more(told: Paid, there: int) -> bool:
+def _is_more(recorded: Paid, there: int) -> bool:
     """Whether calls were added. A step without a summary entry may have been called by an earlier recipe."""
-    return bool(told.calls) and there > told.calls + told.damaged
+    return bool(recorded.calls) and there > recorded.calls + recorded.damaged
 
 
 def _is_newer(journal: Path, summary: Path) -> bool:

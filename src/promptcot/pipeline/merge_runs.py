@@ -41,7 +41,7 @@ async def merge_runs(
     reviews.join(target, [one.path for one in shards])
     inputs = Inputs(parse(manifest["recipe"], str(shards[0].path)), target, manifest.get("until"))
     with locked(target / "lock"):
-        said = {step.name: _said(step, inputs, shards, observer) for step in asking(inputs.steps)}
+        said = {step.name: _outcomes_of(step, inputs, shards, observer) for step in asking(inputs.steps)}
         _copy_vectors(target, shards)
     merged = Run(
         inputs.steps,
@@ -68,7 +68,7 @@ def _refuse(_: object) -> Exception:
     return EngineUnusable("no model is called when shards are joined")
 
 
-def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
+def _outcomes_of(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
     """The outcomes that the shards recorded for a stage; their journals are joined."""
     assert step.stage is not None
     name = step.name

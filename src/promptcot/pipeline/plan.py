@@ -62,7 +62,7 @@ Join = Callable[[Row, Mapping[str, Row]], Row]
 """Combines the outcomes of parallel steps: the row before them, and the row of each step that returned one."""
 
 
-def _written(blocks: Blocks) -> dict[str, str]:
+def _shown_fields(blocks: Blocks) -> dict[str, str]:
     """The fields that a generator adds to a row, for display."""
     texts = {name: f"(the {name.replace('_', ' ')})" for name in blocks.names}
     return {"completion": "(what the generator writes)", **blocks.fields(texts)}
@@ -117,10 +117,10 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
             recipe.generate,
             "generator",
             Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat, blocks=blocks),
-            example=_written(blocks),
+            example=_shown_fields(blocks),
         ),
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
-        PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
+        PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_filter_rule(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
         *(dedup_steps(recipe.dedup) if recipe.dedup else ()),
         *(_decontaminate(recipe.decontaminate, recipe.seed) if recipe.decontaminate else ()),
@@ -191,7 +191,7 @@ def _filter(recipe: Recipe) -> Filter:
     return Filter([judge.name for judge in recipe.judge], recipe.filter.only_perfect)
 
 
-def _kept(recipe: Recipe) -> str:
+def _filter_rule(recipe: Recipe) -> str:
     votes = "that all judges call perfect" if recipe.filter.only_perfect else "with a perfect and no bad verdict"
     return f"keeps problems {votes}"
 

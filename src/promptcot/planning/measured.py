@@ -147,15 +147,15 @@ class _Reader:
         behind = [*self.behind()]
         found = {name: self._bytes(name) for name in dict.fromkeys(("sample", "filter", *self.same, *behind))}
         for name in self.same:
-            found[name] |= self._asked(name)
+            found[name] |= self._call_rates(name)
         if "generate" in self.same:
-            found["generate"] |= self._kept("generate")
+            found["generate"] |= self._kept_rates("generate")
         if self.share_holds():
-            found["filter"] |= self._kept("filter")
+            found["filter"] |= self._kept_rates("filter")
         for name in behind:
-            found[name] |= self._kept(name)
-        if (told := self.traced()) is not None:
-            found["solve"] = self._solved(int(told.get("n", 1)))
+            found[name] |= self._kept_rates(name)
+        if (settings := self.traced()) is not None:
+            found["solve"] = self._solved(int(settings.get("n", 1)))
         return found
 
     def _rates(self, n: int, of: str, **totals: float | None) -> dict[str, Rate]:
@@ -163,10 +163,10 @@ class _Reader:
         where = str(self.directory)
         return {name: Rate(total / n, "measured", where, n, of) for name, total in totals.items() if n and total}
 
-    def _kept(self, stage: str) -> dict[str, Rate]:
+    def _kept_rates(self, stage: str) -> dict[str, Rate]:
         return self._rates(_rows(self.stages[stage]), "rows", kept=self.stages[stage]["out"])
 
-    def _asked(self, stage: str) -> dict[str, Rate]:
+    def _call_rates(self, stage: str) -> dict[str, Rate]:
         """Tokens and seconds of a call. Tokens are of all calls to this model; seconds are the last process's."""
         summary = self.stages[stage]
         paid = summary.get("models", {}).get(self.names.get(stage, ""), {})
@@ -196,8 +196,8 @@ class _Reader:
         """The settings of `solve` if it wrote beside the run; None if it did not, or used another model."""
         if not self.has_traces:
             return None
-        told: dict[str, Any] = _object(self.directory / "solve.recipe.json", _INCOMPLETE).get("recipe", {})
-        return None if self.solver and told.get("model_path") != self.solver else told
+        settings: dict[str, Any] = _object(self.directory / "solve.recipe.json", _INCOMPLETE).get("recipe", {})
+        return None if self.solver and settings.get("model_path") != self.solver else settings
 
     def _solved(self, traces: int) -> dict[str, Rate]:
         """What `solve` measured; its counts are of traces, and bytes are of a problem."""

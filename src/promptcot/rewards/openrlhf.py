@@ -33,8 +33,7 @@ def reward_func(
 
 
 def _reply(query: str, prompt: str) -> str:
-    """The text after the prompt. If a tokenizer re-decoded the prompt, or cut off its start, the text after its last
-    words."""
+    """The text after the prompt, or after its end if a tokenizer re-decoded the prompt or cut off its start."""
     for end in (prompt, prompt[-8:]):
         if end and end in query:
             return query.split(end, prompt.count(end))[-1]

@@ -100,15 +100,15 @@ class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
         loader = DataLoader(dataset_of(list(longest_first[:, None])), batch_size, collate_fn=collator)
         alone = not self.is_deepspeed_enabled
         model = self.model if alone else prepare_deepspeed(self.model, self.accelerator)
-        found, done, told = np.zeros((2, len(pairs)), np.float32), 0, time.monotonic()
+        found, done, reported = np.zeros((2, len(pairs)), np.float32), 0, time.monotonic()
         for batch in self.accelerator.prepare(loader):
             said = (*self.compute_ref_log_probs(model, batch), batch["rows"])
             chosen, rejected, rows = (part.cpu().numpy() for part in self.accelerator.gather_for_metrics(said))
             found[:, rows] = chosen, rejected
             done += len(rows)
-            if time.monotonic() - told > _SECONDS:
+            if time.monotonic() - reported > _SECONDS:
                 self._say(f"reference: {done:,} of {len(pairs):,} pairs")
-                told = time.monotonic()
+                reported = time.monotonic()
         return found
 
 

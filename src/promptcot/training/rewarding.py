@@ -33,22 +33,22 @@ class CheckedReward:
         self._function, self._prompts, self._own = function, prompts, own
         self.__name__ = name  # in TRL's log
 
-    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **given: Any) -> Any:
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **arguments: Any) -> Any:
         """The rewards of these completions."""
-        columns = {name: values for name, values in self._columns(row).items() if name not in given}
-        found = self._called({"prompts": prompts, "completions": completions, **columns, **given})
+        columns = {name: values for name, values in self._columns(row).items() if name not in arguments}
+        found = self._called({"prompts": prompts, "completions": completions, **columns, **arguments})
         return self._checked(found, row, len(completions))
 
-    def _called(self, given: Mapping[str, Any]) -> Any:
+    def _called(self, arguments: Mapping[str, Any]) -> Any:
         try:
-            found = self._function(**given)
+            found = self._function(**arguments)
             return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
         except PromptCoTError:
             raise
         except Exception as error:
             raise InputError(
                 f"the reward {self.__name__} raised {type(error).__name__}: {error} ({_place(error)}); its arguments "
-                f"are {', '.join(given)}"
+                f"are {', '.join(arguments)}"
             ) from error
 
     def _columns(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
@@ -92,12 +92,12 @@ async def _awaited(found: Any) -> Any:
 
 def reward_of(grpo: Grpo, prompts: Prompts) -> CheckedReward:
     """The reward of a recipe. Raises InputError for a missing function."""
-    told = grpo.reward
-    if told.function is not None:
-        name = told.function.rpartition(":")[2]
-        return CheckedReward(import_path.load(told.function), name, prompts, own=True)
-    overlong = (grpo.max_completion_length, told.buffer) if told.buffer else None
+    reward = grpo.reward
+    if reward.function is not None:
+        name = reward.function.rpartition(":")[2]
+        return CheckedReward(import_path.load(reward.function), name, prompts, own=True)
+    overlong = (grpo.max_completion_length, reward.buffer) if reward.buffer else None
     function = Reward(
-        verifier=told.verifier, limit=told.limit, format=told.format, unboxed=told.unboxed, overlong=overlong
+        verifier=reward.verifier, limit=reward.limit, format=reward.format, unboxed=reward.unboxed, overlong=overlong
     )
     return CheckedReward(function, function.__name__, prompts, own=False)

@@ -142,9 +142,9 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
 def _assumed(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of trainings by earlier versions that recorded fewer, or without evaluation."""
     defaults = {"method": Method(), "schedule": Schedule(), "precision": Precision()}
-    told = {name: section.model_dump(mode="json") for name, section in defaults.items()}
-    told["method"]["lora"] = Lora().model_dump(mode="json")
-    return {"settings": {**told, "eval": settings.get("eval")}}
+    sections = {name: section.model_dump(mode="json") for name, section in defaults.items()}
+    sections["method"]["lora"] = Lora().model_dump(mode="json")
+    return {"settings": {**sections, "eval": settings.get("eval")}}
 
 
 def _agreed(found: Found) -> Found:

@@ -121,7 +121,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(
         ("rows.jsonl", "full", "the folder contains other files and no export.json"),
         ("rows.jsonl", "x.partial", "names that end in .partial are reserved for unfinished folders"),
         ("nowhere.jsonl", "out", "no such file"),
-        ("full", "out", "is not the directory of a run"),
+        ("full", "out", "this is not a run directory"),
         ("empty.jsonl", "out", "it has no rows, so there is nothing to export"),
     ],
 )

@@ -112,7 +112,7 @@ def test_one_group_that_is_all_leaves_nothing_to_hold_out_and_it_is_said_with_nu
     found = [example(f"p{n}", problem(draw), ["a", "b"]) for n in range(200)]
     where, lines = split(found, Shares(0.1), tmp_path)
     assert {*where.values()} == {"train"}
-    assert "validation has 0 of the 20 rows asked for" in " ".join(lines)
+    assert "validation has 0 of the 20 requested rows" in " ".join(lines)
     assert "the largest has 200" in " ".join(lines)
 
 
@@ -122,7 +122,7 @@ def test_rows_without_concepts_are_divided_by_their_texts_and_it_is_said(tmp_pat
     found = [example(f"{place}-{copy}", text) for place, text in enumerate(texts) for copy in range(2)]
     where, lines = split(found, Shares(0.2), tmp_path)
     assert all(where[f"{place}-0"] == where[f"{place}-1"] for place in range(100))
-    assert "200 of 200 rows name no concepts" in " ".join(lines)
+    assert "200 of 200 rows have no concepts" in " ".join(lines)
 
 
 def test_problems_without_a_word_are_no_copies_of_each_other(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_what_is_no_summary_of_a_run_is_said(content: str, tmp_path: Path) -> No
 
 def test_without_its_recipe_nobody_knows_which_models_a_run_had(tmp_path: Path) -> None:
     (write_run(tmp_path, recipe()) / "recipe.json").unlink()
-    with pytest.raises(InputError, match=r"recipe\.json: no such file; it says which models"):
+    with pytest.raises(InputError, match=r"recipe\.json: no such file; it records the models"):
         read_run(tmp_path, recipe())
 
 

@@ -89,14 +89,14 @@ def _side(row: Row, side: str, chats: bool) -> Row:
         if not prompt.strip():
             raise Unusable(_NO_PROMPT)
         return {"id": row["id"], "prompt": prompt, "completion": answer}
-    return {"id": row["id"], "messages": _asked(row, turns_of(answer, "assistant", f"{side} answer"))}
+    return {"id": row["id"], "messages": _without_prompt(row, turns_of(answer, "assistant", f"{side} answer"))}
 
 
 def _any_turns(row: Row) -> bool:
     return any(isinstance(row.get(side), list) for side in (CHOSEN, REJECTED))
 
 
-def _asked(row: Row, said: list[Turn]) -> list[Turn]:
+def _without_prompt(row: Row, said: list[Turn]) -> list[Turn]:
     """The answer after the prompt, which may be repeated at its beginning. Raises Unusable."""
     prompt, first = row.get("prompt"), next((turn["role"] for turn in said if turn["role"] != "system"), None)
     if not prompt and first != "user":
@@ -104,13 +104,13 @@ def _asked(row: Row, said: list[Turn]) -> list[Turn]:
     asked = turns_of(prompt, "user", "prompt") if prompt else []
     if first != "user":
         return asked + said
-    spoken, wanted = (_given(turns) for turns in (said, asked))
+    spoken, wanted = (_contents(turns) for turns in (said, asked))
     if not all(any(one.strip() in other for other in spoken) for one in wanted):
         raise Unusable("the sides do not begin with the prompt")
     return said
 
 
-def _given(turns: list[Turn]) -> list[str]:
+def _contents(turns: list[Turn]) -> list[str]:
     return [turn["content"] for turn in turns if turn["role"] != "assistant"]
 
 

@@ -75,7 +75,7 @@ def _count(recipe: TrainRecipe) -> Counted:
     samples = [_Sample.of(recipe, source, template) for source in recipe.data.sources]
     tokens = template.tokens or _tokenizer(recipe)
     measured = [sample.measured(tokens, recipe.schedule.max_length) for sample in samples]
-    told = f"counted in {', '.join(recipe.data.paths)}"
+    source = f"counted in {', '.join(recipe.data.paths)}"
     rows = sum(_used(sample.rows, recipe) for sample in samples)
     lengths = _lengths(_mixed(measured, recipe), recipe)
     left_out, remarks = _summed(samples)
@@ -83,7 +83,7 @@ def _count(recipe: TrainRecipe) -> Counted:
     notes = [note for sample in samples for note in sample.notes]
     ways = ways_out([*left_out, *remarks], recipe.method.kind)
     notes += [*template.notes, *_shares(samples, rows, recipe), *said, *ways]
-    return Counted(rows, told, *lengths, left_out, notes)
+    return Counted(rows, source, *lengths, left_out, notes)
 
 
 def _summed(samples: Sequence[_Sample]) -> tuple[Counter[str], Counter[str]]:
@@ -152,8 +152,8 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
     counts = [one for one in measured if isinstance(one, int)]
     if counts:
         return lengths_of(counts, recipe), f"mean of {len(counts):,} sampled rows", len(counts)
-    if told := _told_length(recipe):
-        return told, _source(recipe), 0
+    if lengths := _told_length(recipe):
+        return lengths, _source(recipe), 0
     characters = [len(one.prompt) + len(one.completion) for one in measured if isinstance(one, Example)]
     if not characters:
         return None, "no row is usable", 0
@@ -308,8 +308,8 @@ class _Settings:
 
     @classmethod
     def of(cls, folder: Path) -> _Settings:
-        told = read_json(folder / "tokenizer_config.json")
-        table = told if isinstance(told, dict) else {}
+        config = read_json(folder / "tokenizer_config.json")
+        table = config if isinstance(config, dict) else {}
         return cls(_text(table.get("bos_token")), _text(table.get("eos_token")), table.get("add_bos_token") is True)
 
 

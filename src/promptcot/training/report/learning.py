@@ -51,7 +51,7 @@ def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) ->
         return None
     return (
         "warning: nothing to learn so far: in every group all completions got the same reward, so no completion is "
-        "better than another. {_way_out(lines, recipe)}"
+        f"better than another. {_way_out(lines, recipe)}"
     )
 
 
