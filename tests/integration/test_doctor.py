@@ -225,7 +225,7 @@ async def test_a_model_without_a_chat_template_is_a_problem_where_the_recipe_cha
     assert "chat = false" in text
     assert "not tried: fix the problems above first" in text
     assert alone == 0
-    assert "note     a chat is not taken" in told
+    assert "note     a chat is not supported" in told
     assert "ok       a raw prompt is answered" in told
 
 
@@ -350,7 +350,7 @@ async def test_what_vllm_takes_from_the_files_of_a_model_that_lies_here_is_told(
 
     async with serving(answer) as url:
         _, text = await doctor("--base-url", url, "--model", "m")
-    assert "tokens are drawn with top_k = 20 by" in text
+    assert "samples with top_k = 20" in text
     assert f"{tmp_path}/generation_config.json" in text
 
 

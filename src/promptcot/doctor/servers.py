@@ -107,7 +107,7 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
         return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown}: name one with --model")
     if not spec.unnamed or sight.status in (None, *_KEY_WANTED):
         return spec.model  # the call reports why there is no answer
-    why = sight.problem or "its list of models is empty"
+    why = sight.problem or "its list of them is empty"
     return problem(
         f"{sight.url} does not say which models it has ({why})", "if this is a server, name one with --model"
     )
