@@ -373,5 +373,5 @@ def test_results_need_a_card_of_ours(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         saving.add_results(tmp_path, [])
     (tmp_path / "README.md").write_text("# Somebody's model")
-    with pytest.raises(InputError, match="no place that is marked"):
+    with pytest.raises(InputError, match="no marked place"):
         saving.add_results(tmp_path, [])

@@ -152,7 +152,9 @@ def test_what_can_be_done_about_pairs_is_said_in_the_words_of_their_method(tmp_p
     assert "1 × answer without reasoning after <think>, counted by sides" in told[0]
     assert told[1] == "too long: a side and the prompt are longer than the window: raise schedule.max_length"
     assert told[2].startswith("answer without reasoning after <think>: the prompt opens the thinking")
-    with pytest.raises(InputError, match=r"already rendered: the texts already contain turn markers.* set\s+data\.chat = false"):
+    with pytest.raises(
+        InputError, match=r"already rendered: the texts already contain turn markers.* set\s+data\.chat = false"
+    ):
         opened(tmp_path, [pair("2", "3", OPENED)], tokenizer(CHATML), chat=True)
 
 
