@@ -337,7 +337,7 @@ async def test_what_a_server_draws_with_where_the_recipe_does_not_say_is_told_wi
     assert "extra_body = { top_k = -1, min_p = 0 } turns it off" in text
     assert "note     llama.cpp samples with repeat_penalty = 1.1" in text
     assert "extra_body = { repeat_penalty = 1 }" in text
-    assert "samples with" not in told
+    assert "unless a call sets it" not in told
 
 
 async def test_what_vllm_takes_from_the_files_of_a_model_that_lies_here_is_told(tmp_path: Path) -> None:
