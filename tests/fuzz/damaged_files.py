@@ -1,4 +1,4 @@
-"""Journals and state files, and what must hold when one of them is damaged.
+"""Journals and state files, and checks of the behaviour when one of them is damaged.
 
 Each target makes a small folder of files once, and says of a damaged copy of it what is wrong when the same work is
 done again: nothing (an empty text), or what was found. `trial` draws target, file and damage from one seed.
@@ -124,7 +124,7 @@ def _prediction(number: int, sample: int) -> Row:
 
 @dataclass
 class OfGrades:
-    """What `grade` keeps: the grades and classes of all rows are what they are without it."""
+    """The cache of `grade`: grades and classes of all rows are the same as without it."""
 
     graders: Graders
     right: list[Any] = field(default_factory=list)
@@ -147,7 +147,7 @@ class OfGrades:
 
 
 class OfMark:
-    """The mark of a stage that was given up: as it was, or none."""
+    """The mark of a stopped stage: unchanged, or none."""
 
     def make(self, folder: Path) -> None:
         give_up(folder, "generate: none of 40 replies can be used", [f"{number:032x}" for number in range(9)])
@@ -196,7 +196,7 @@ class OfChain:
 
 
 class OfCheckpoints:
-    """Checkpoints: the one to go on from is as it was written, and the second where the first is damaged."""
+    """Checkpoints: a training resumes from an undamaged one, and from the older one if the newest is damaged."""
 
     def make(self, folder: Path) -> None:
         for step in (2, 4):
@@ -225,7 +225,7 @@ _BEGAN = {"data": {"rows.jsonl": "ab" * 16}, "settings": {"window": 4096, "seed"
 
 
 class OfBeginning:
-    """What a training began with: the same, or an error that names the file."""
+    """The settings at the start of a training: unchanged, or an error that names the file."""
 
     def make(self, folder: Path) -> None:
         began_with(folder, _BEGAN, goes_on=False)
@@ -268,7 +268,7 @@ class _Vectors(ScriptedEngine):
 
 @dataclass
 class OfVectors:
-    """The vectors of concepts: all of them as they are without damage."""
+    """The vectors of concepts: all the same as without damage."""
 
     whole: bytes = b""
 

@@ -232,7 +232,7 @@ def test_a_step_of_the_users_own_may_be_called_review_until_something_is_rejecte
     run("out")
     decide(kitchen / "out", "reject", ids(kitchen / "out" / "set.jsonl")[:1])
     assert main([*LINE, "out"]) == 1
-    assert "this is the name of the step that leaves out rejected problems" in capsys.readouterr().err
+    assert "this is the name of the step that drops rejected problems" in capsys.readouterr().err
 
 
 def test_a_step_of_the_users_own_never_replaces_the_reviews(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,7 +179,7 @@ def load_chain(
 
 
 def _kind(where: str, table: Mapping[str, Any]) -> type[Distill] | type[ColdStart]:
-    given = table.get("chain")
-    if not isinstance(given, str) or given not in CHAINS:
-        raise RecipeError(where, [f"chain: there is no chain {given!r}; known are {', '.join(CHAINS)}"])
-    return CHAINS[given]
+    kind = table.get("chain")
+    if not isinstance(kind, str) or kind not in CHAINS:
+        raise RecipeError(where, [f"chain: there is no chain {kind!r}; known are {', '.join(CHAINS)}"])
+    return CHAINS[kind]

@@ -115,7 +115,7 @@ def _code_failed(counts: StageCounts, output: Path) -> Trouble | None:
         return None
     row = next((row for row in _rows(output, "dropped") if row.get("reason") in lost), {})
     text = next(iter(row.get("raw") or ()), "")
-    example = f"{_called(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
+    example = f"{_name_of(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
     rows = counted(counts.rows_in, "row")
     what = f"{counts.name}: its code failed on {sum(lost.values()):,} of {rows} ({reasons(lost)})"
     return Trouble(what, example, remedy=remedy_for(lost) or "")
@@ -125,7 +125,7 @@ def _all_failed(counts: StageCounts, output: Path) -> Trouble:
     rows = counted(counts.rows_in, "row")
     what = f"{counts.name}: {counts.failed.total():,} of {rows} failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
-    example = f"{_called(row)}: {shown(str(row.get('error')))}" if row else ""
+    example = f"{_name_of(row)}: {shown(str(row.get('error')))}" if row else ""
     return Trouble(what, example, remedy=remedy_for_failed(counts.failed), nothing_came=True, hopeless=True)
 
 
@@ -137,10 +137,10 @@ def _example(row: Row | None) -> str:
     names = ("completion", *_TEXTS) if invalid else _TEXTS
     text = next((row[name] for name in names if isinstance(row.get(name), str)), "")
     why = ", ".join(str(reason) for reason in (row.get("reason"), invalid) if reason)
-    return f"{_called(row)} ({shown(why)}): {shown(text)}"
+    return f"{_name_of(row)} ({shown(why)}): {shown(text)}"
 
 
-def _called(row: Row) -> str:
+def _name_of(row: Row) -> str:
     """A row's id; rows of other programs may have none."""
     return "a row" if row.get("id") is None else f"row {shown(str(row['id']))}"
 

@@ -186,4 +186,4 @@ def test_concepts_that_are_no_texts_are_no_matter_to_the_truth(capsys: pytest.Ca
 @pytest.mark.parametrize("host", ["\udcff", "a..b", "a" * 80])
 def test_a_host_that_has_no_such_name_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mock-server", "--port", "0", "--host", host]) == 1
-    assert f"mock server: {host!a} is no name of a host" in capsys.readouterr().err
+    assert f"mock server: {host!a} is not a host name" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Small damages to a problem, as a model makes them, and whether the checker noticed the damage."""
+"""Small errors in a problem, as a model makes them, and whether the checker detected them."""
 
 import re
 from collections.abc import Iterator

@@ -89,8 +89,8 @@ class Sft:
             tell(f"data: {line}")
         if validation is not None and (shared := int(np.isin(validation.asked, store.asked).sum())):
             tell(
-                f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is trained on, too: "
-                "their loss is too low"
+                f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is also in the "
+                "training rows, so their loss is too low"
             )
         return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 
@@ -130,7 +130,7 @@ class Sft:
             peft_config=lora_config(recipe.method.lora),
             callbacks=[watcher],
         )
-        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        trainer.remove_callback(PrinterCallback)  # the watcher reports it better
         return trainer
 
 
@@ -167,7 +167,7 @@ def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any,
     packs = material.packs
     wanted = schedule.max_steps and schedule.max_steps * per_step
     places = order(len(packs), schedule.epochs, recipe.seed, wanted)
-    shared = np.repeat(places, recipe.parallelism.context)  # processes that share a sequence all get it
+    shared = np.repeat(places, recipe.parallelism.context)  # all processes that share a sequence get it
     return dataset_of(packs).select(shared), len(places) / len(packs)
 
 

@@ -102,11 +102,11 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._recipe, self._tokenizer, self._store, self._scale = recipe, tokenizer, store, scale
         self._say, self._now = say, now
         self._log, self._samples = LogFile(recipe.directory / LOG), LogFile(recipe.directory / SAMPLES)
-        self._before: Row = dict.fromkeys(_COUNTS, 0)  # what earlier starts counted, over all processes
+        self._before: Row = dict.fromkeys(_COUNTS, 0)  # the counts of earlier starts, over all processes
         self._begun = self._stepped = now()
-        self._aside = 0.0  # seconds of this start that no step took
+        self._aside = 0.0  # seconds of this start outside of steps
         self._first_step = 0
-        self._last = (0, 0.0)  # tokens of this start and seconds of its steps, at the line before
+        self._last = (0, 0.0)  # tokens of this start and seconds of its steps, at the previous line
         self._noted: set[str] = set()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""How bands, shares, balance and order are written, and what is refused by name."""
+"""The notation of bands, shares, balance and order, and the errors for invalid values."""
 
 from __future__ import annotations
 

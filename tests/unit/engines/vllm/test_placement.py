@@ -1,4 +1,4 @@
-"""How models are spread over GPUs: copies before cuts, and clear words where nothing fits."""
+"""Placement of models on GPUs: replicas before tensor parallelism, and a clear error if nothing fits."""
 
 from __future__ import annotations
 
