@@ -232,7 +232,7 @@ def test_a_run_of_another_recipe_gives_only_what_holds(tmp_path: Path, capsys: p
     run = write_run(tmp_path / "other", recipe())
     said = told(["plan", "promptcot", "--target", "10", "--gpus", "9", "--run", str(run), *QUICK], capsys)
     assert "generate used org/writer, but the recipe names xl-zhao/PromptCoT-Problem-Generation-Model" in said
-    assert "(assumed; 0.95 written readably × 0.25 accepted)" in said
+    assert "(assumed; 0.95 readable × 0.25 accepted)" in said
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,6 @@ def _again(of: Leftovers) -> Iterator[str]:
     money = cost_words(sum(costs) if costs else None) + (f", without {free} with no price" if costs and free else "")
     calls = sum(one.calls for one in counts)
     yield (
-        f"without these, the same command, a larger target or another parser repeats up to {counted(calls, 'call')} "
+        f"without these, the same command, a larger target or a newer parser repeats up to {counted(calls, 'call')} "
         f"({money}); --keep-calls removes only what costs no calls"
     )
