@@ -1,6 +1,6 @@
-r"""Copies of problems, made on purpose: what a decontamination has to find. Each maker takes a text and a generator.
+r"""Makes copies of problems, which a decontamination has to find. Each maker takes a text and a generator.
 
-A maker gives None for a problem of which it can make no such copy.
+A maker returns None if it cannot make its kind of copy of a problem.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def names_changed(text: str, rng: random.Random) -> str | None:
 
 
 def variables_renamed(text: str, rng: random.Random) -> str | None:
-    """Letters within formulas, each by another one throughout."""
+    """Variables in formulas, each renamed consistently."""
     small = [letter for letter in string.ascii_lowercase if letter not in "deio"]
     others = dict(zip(small, rng.sample(small, len(small)), strict=True))
     large = string.ascii_uppercase

@@ -1,9 +1,8 @@
-"""Defects planted into sound problems by rules: what `verify_planted.py` has a verifier look for.
+"""Plants defects into sound problems by rules, for `verify_planted.py`, where a verifier has to find them.
 
-Each rule edits a problem in one place and leaves the rest as it is, or gives None where the problem has no place for
-it. What is edited is drawn; the same seed gives the same edit. The rules work on letters and solve nothing: they edit
-only where the form of a sentence shows that the edit does harm (a number that a question needs, an equation with a
-value).
+Each rule edits a problem in one place and leaves the rest as it is, or returns None if it does not apply. The place of
+the edit is random; the same seed gives the same edit. The rules work on letters and solve nothing: they edit only where
+the form of a sentence shows that the edit does harm (a number that a question needs, an equation with a value).
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ def _is_whole(text: str) -> bool:
 
 
 def contradicted(problem: str, draws: random.Random) -> str | None:
-    """A condition said once more with another value: of an equation, or of a number that something has."""
+    """A condition repeated with another value: of an equation, or of a number."""
     equations, stated = list(_EQUATION.finditer(problem)), list(_STATED.finditer(problem))
     if equations and (not stated or draws.random() < 0.7):
         found = draws.choice(equations)
@@ -127,15 +126,13 @@ def _is_value(formula: str) -> bool:
 
 
 def two_questions(problem: str, draws: random.Random) -> str | None:
-    """A second question, with an answer of its own, behind the first."""
+    """A second question, with its own answer, after the first."""
     question = draws.choice(_QUESTIONS).format(n=draws.randrange(20, 400), few=draws.randrange(4, 9))
     return f"{problem.rstrip()} {question}"
 
 
 def out_of_range(problem: str, draws: random.Random) -> str | None:
-    """A number outside of what it can be: a probability or a share above one, an angle or a side too large, a negative
-    count.
-    """
+    """A number out of its range: a probability or a share above one, an angle or a side too large, a negative count."""
     places: list[tuple[int, int, str]] = []
     for found in _PROBABILITY.finditer(problem):
         places.append((found.start("value"), found.end("value"), draws.choice([r"\frac{5}{3}", r"\frac{7}{4}", "1.2"])))
@@ -168,7 +165,7 @@ DEFECTS: dict[str, Rule] = {
 
 
 def planted(problem: str, defect: str, draws: random.Random) -> str | None:
-    """The problem with a defect; None where it has no place for it, or a figure, which may say again what is edited.
+    """The problem with a defect; None where it has no place for it, or a figure, which may repeat what is edited.
 
     It always differs from the problem.
     """

@@ -1,7 +1,7 @@
 """The parts of `gpu.py`: each is a function that works in a folder, and runs in a process of its own.
 
-Models are shapes (`_shapes`), without weights where vLLM makes them up itself (`--load-format dummy`). What is measured
-here is put into words, and judged, by `gpu.py`.
+Models are shapes (`_shapes`), without weights where vLLM makes them up itself (`--load-format dummy`). `gpu.py` formats
+and judges the measurements.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Settings:
 
 
 def about(folder: Path, settings: Settings) -> Result:
-    """The machine, its GPUs, and the releases of what is measured."""
+    """The machine, its GPUs, and the versions of the measured libraries."""
     from importlib.metadata import PackageNotFoundError, version
 
     import torch
@@ -75,7 +75,7 @@ def about(folder: Path, settings: Settings) -> Result:
 
 
 def prompts(settings: Settings, times: int = 1) -> list[str]:
-    """What both sides are asked."""
+    """The prompts of both sides."""
     vocabulary = settings.shape(LLAMA_8B)["vocab_size"]
     return [words(settings.prompt_tokens, seed, vocabulary) for seed in range(times * settings.prompts)]
 
@@ -115,12 +115,12 @@ def one_gpu(folder: Path, settings: Settings) -> Result:
 
 
 def data_parallel(folder: Path, settings: Settings) -> Result:
-    """A copy of the model on each GPU, and as many prompts for each."""
+    """A replica of the model on each GPU, and the same number of prompts for each."""
     return asyncio.run(_ours(folder, settings, _gpus(), times=_gpus()))
 
 
 def tensor_parallel(folder: Path, settings: Settings) -> Result:
-    """The model cut over as many GPUs as its heads allow."""
+    """The model with tensor parallelism over as many GPUs as its heads allow."""
     parts = max(size for size in (1, 2, 4, 8) if size <= max(1, _gpus()))
     return asyncio.run(_ours(folder, settings, parts, ["--tensor-parallel-size", str(parts)]))
 

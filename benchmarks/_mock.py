@@ -1,4 +1,4 @@
-"""The mock server as a program of its own, for benchmarks; and what a program used."""
+"""The mock server as a separate program, for benchmarks; and the resources that a program used."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def stats(base_url: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Used:
-    """What a program took: wall-clock and CPU seconds, peak memory in MB, exit code."""
+    """The resources of a program: wall-clock and CPU seconds, peak memory in MB, exit code."""
 
     seconds: float
     cpu: float

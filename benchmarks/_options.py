@@ -1,7 +1,7 @@
-"""The options of a benchmark. All of them take `--smallest`: they then run through for real, within seconds.
+"""The options of a benchmark. All of them accept `--smallest`: they then really run, within seconds.
 
-A benchmark names its sizes as options, and says here what they are at the smallest size. At that size numbers mean
-nothing, so that only what must be right at any size can make a benchmark fail. The tests run each of them like this.
+A benchmark names its sizes as options, and says here what they are at the smallest size. At that size the numbers mean
+nothing, so a benchmark fails only if a result is wrong at any size. The tests run each of them like this.
 """
 
 from __future__ import annotations

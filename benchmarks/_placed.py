@@ -1,4 +1,4 @@
-"""An engine whose servers are mock servers, made wherever a cluster places the model: what clusters are tried with.
+"""An engine whose servers are mock servers, started where a cluster places the model, for tests of clusters.
 
 The engine's arguments are options of `promptcot mock-server`, and `--log FOLDER`, where each server writes its process
 id and the calls that it answered, one line each: `--engine _placed:open_engine --engine-args '--latency 1 --log DIR'`.
@@ -24,7 +24,7 @@ from promptcot.records import Completion, Request
 
 
 class KeptLedger(Ledger):
-    """Counts as a mock server does, and writes down which calls were answered."""
+    """Counts like a mock server, and records which calls were answered."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ def open_server(spec: Served, role: str, listen: Listen) -> PlacedMock:
 
 
 class MockHere:
-    """The same without a cluster: the server runs in this process, and is asked as those on a cluster are."""
+    """The same without a cluster: the server runs in this process, and is called like those on a cluster."""
 
     def __init__(self, spec: Served) -> None:
         self._spec = spec

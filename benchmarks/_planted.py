@@ -1,6 +1,5 @@
-"""Problems with copies planted among them, for what is to find copies, and problems that only look like copies.
-
-Everything is drawn from a generator of the caller's.
+"""Problems with planted copies, for tools that find copies, and problems that only look like copies. Everything is
+drawn from the caller's random generator.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The relation of labels: over all pairs of the tables for what takes no algebra, and over classes for all of it.
+"""Checks the equivalence of labels: on all pairs of the tables that need no algebra, and on classes for all pairs.
 
-`exact.mutual` is symmetric because it asks both ways. What can go wrong is that two answers which are one by it are not
-graded alike; so both checks are about that, one by every text as a gold, one by the gold of a family.
+`exact.mutual` is symmetric because it asks both ways. The possible error is that two equivalent answers get different
+grades. Both checks look for that, one with every text as a gold, one with the gold of a family.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _KEY = ("tables", "")
 def show_at_once(texts: Sequence[str]) -> None:
     """All ordered pairs of texts, as far as they are decided without algebra.
 
-    Each pair that is the same both ways is looked at through every other text as a gold. The relation is not
-    transitive (5 cm, 5, 5 m), so that a third gold may tell two such answers apart; how many do is printed.
+    Each pair that is equal both ways is graded with every other text as the gold. The relation is not transitive (5 cm,
+    5, 5 m), so a third gold may distinguish two such answers; their number is printed.
     """
     started = time.perf_counter()
     verdicts = [[exact.same(gold, answer) for answer in texts] for gold in texts]

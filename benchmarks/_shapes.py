@@ -1,4 +1,4 @@
-"""Models as shapes: published numbers, random weights or none, and a tokenizer of made-up words, one token each.
+"""Models with published shapes, with random weights or none, and a tokenizer of invented words, one token each.
 
 So a text of 256 words has 256 tokens, and a reply is as long as its limit allows.
 """
@@ -48,7 +48,7 @@ COMPARED: Shape = {
     "max_position_embeddings": 4096,
     "initializer_range": 0.1,
 }
-"""A model for comparing texts. Wide weights keep the two likeliest tokens apart, which those of a new model do not."""
+"""A model for comparing texts. Large weights separate the two likeliest tokens, unlike those of a new model."""
 
 TINY: Shape = {
     "vocab_size": 512,

@@ -1,7 +1,6 @@
-r"""Other ways to write an answer, and answers that are nearly right: what `answers.py` grades against golds.
-
-`respelled` changes how a gold is written and never what it says; `perturbed` changes what it says, by as little as
-possible. Both work on the letters of a gold and share no code with what is measured.
+r"""Other ways to write an answer, and answers that are nearly right, which `answers.py` grades against golds.
+`respelled` changes how a gold is written and never its meaning; `perturbed` changes its meaning as little as possible.
+Both work on the letters of a gold and share no code with what is measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How well and how quickly answers are graded, with Math-Verify alone beside it, and both kinds of error of each.
+"""Accuracy and speed of grading answers, and both kinds of errors, compared with Math-Verify.
 
     python benchmarks/answers.py [--cases CASES.jsonl] [--benchmarks FOLDER] [--smallest]
 
@@ -93,7 +93,7 @@ def in_math(text: str) -> str:
 
 
 def alone(gold: str, text: str) -> bool:
-    """What Math-Verify says, called as its manual shows."""
+    """The verdict of Math-Verify, called as in its manual."""
     try:
         return bool(verify(parse(in_math(gold)), parse(text)))
     except Exception:
@@ -102,7 +102,7 @@ def alone(gold: str, text: str) -> bool:
 
 @dataclass
 class Errors:
-    """Both kinds of error of one grader: right answers counted wrong, and the worse kind, wrong ones counted right."""
+    """Both kinds of errors of a grader: rejected correct answers, and, worse, accepted incorrect ones."""
 
     pairs: int = 0
     wrong_counted_right: int = 0

@@ -1,4 +1,4 @@
-"""Wall time of two commands as a person types them: `promptcot --help`, and the main job of 64 combinations.
+"""Wall time of two commands as a user types them: `promptcot --help`, and a run with 64 combinations.
 
 python benchmarks/commands.py [--runs 5] [--smallest]
 """

@@ -1,4 +1,4 @@
-"""Which copies of benchmark problems are found, what is found that is none, and how many problems a second.
+"""The copies of benchmark problems that are found, false matches, and problems per second.
 
     python benchmarks/decontaminate.py [--benchmarks FOLDER] [--smallest]
 

@@ -1,14 +1,14 @@
-"""What `dedup` takes: rows a second, memory, and how many of the planted copies it finds.
+"""The cost of `dedup`: rows per second, memory, and the share of planted copies that it finds.
 
     python benchmarks/dedup.py [--rows 1000000] [--compare [--problems FOLDER]] [--smallest]
 
 Problems of 60 to 120 tokens are made up, of which 5 % are an earlier one with a tenth of its words changed, and 20 %
 share a sentence with about twenty others. The command itself runs over the file, as a user would type it.
 
-With `--compare`, datasketch is set beside it: MinHash of the same short shingles of the same normalised text, 128
+With `--compare`, it is compared with datasketch: MinHash of the same short shingles of the same normalised text, 128
 permutations, and its LSH, which gives the rows before that are likely copies; a row that has none is inserted. It is
 timed on 50,000 of the problems at a similarity of 0.5, with `update` for each shingle, as its documentation shows it,
-and with `update_batch`; the quicker way is the one that counts. What both find is compared on problems that are copied
+and with `update_batch`; the faster way counts. What both find is compared on problems that are copied
 in each of the ways of `dedup_planted.py` (those of `--problems FOLDER`, or made-up ones), and on problems from
 templates, of which none is a copy: datasketch at 0.85, which is how alike copies are said to be here, and at 0.5, each
 candidate counted as a copy.

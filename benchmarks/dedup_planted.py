@@ -1,4 +1,4 @@
-"""How many planted copies of real problems `dedup` finds, and what it drops that is none.
+"""The share of planted copies of real problems that `dedup` finds, and the problems that it drops wrongly.
 
     python benchmarks/dedup_planted.py --problems FOLDER [--seeds 3] [--smallest]
 

@@ -1,12 +1,12 @@
-"""What an export takes: seconds and memory for a tenth and for all of a set, beside a script over `datasets`.
+"""The cost of an export: seconds and memory for a tenth of a set and for all, compared with a script using `datasets`.
 
     python benchmarks/export.py [--rows 1000000] [--smallest]
 
-Rows are made up as a set has them: a problem of some 300 characters with five concepts, a whole number as its answer,
-and for `sft` a trace of about a thousand characters. Each export runs in a process of its own, without splits and with
-2 % for validation and 1 % for test. The script beside it is what people write by hand: it loads the same rows with
-`datasets.load_dataset("json")`, maps them to the same columns and calls `to_parquet`.
-Targets: two minutes for a million rows; the memory of a million at most 64 bytes a row above that of a tenth of them.
+Rows are generated in the form of a set: a problem of some 300 characters with five concepts, a whole number as its
+answer, and for `sft` a trace of about a thousand characters. Each export runs in a process of its own, without splits
+and with 2 % for validation and 1 % for test. The script beside it is what people write by hand: it loads the same rows
+with `datasets.load_dataset("json")`, maps them to the same columns and calls `to_parquet`. Targets: two minutes for a
+million rows; the memory of a million at most 64 bytes a row above that of a tenth of them.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/fuzz_commands.py [--seconds 300] [--seed 0] [--kinds rows,recipe] [--processes 0.03] [--only]
 
 Every seed is a command line of one kind (`tests/fuzz/command_lines.py`) or a call of the Python API
-(`tests/fuzz/calls.py`), run in this process, and a share of them as processes of their own. Prints how they ended, and
-each kind of find with the seeds that show it; `--seed N --only` runs one, and prints all that it said.
+(`tests/fuzz/calls.py`), run in this process, and a share of them in separate processes. Prints how they ended, and each
+kind of failure with its seeds; `--seed N --only` runs one, and prints all of its output.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python benchmarks/fuzz_damage.py [--trials 10000] [--seed 0] [--smallest]
 
 Each trial damages a journal, the grades, or another state file (tests/fuzz/damaged_files.py) once or twice, does the
-same work again, and compares. Prints how many trials found what; each find is shown with its seed, and is a failure.
+same work again, and compares. Prints the number of trials by result; each failure is shown with its seed.
 """
 
 from __future__ import annotations

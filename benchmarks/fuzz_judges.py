@@ -1,4 +1,4 @@
-"""Does a judge that refuses ever give a verdict, or a verifier a vote, whatever it repeats of what it was shown?
+"""Does a refusing judge ever give a verdict, or a refusing verifier a vote, whatever it repeats of its prompt?
 
     python benchmarks/fuzz_judges.py [--replies 100000] [--votes 30000] [--seed 0] [--smallest]
 

@@ -1,12 +1,12 @@
-"""Is anything lost, doubled or said wrongly by a program that is killed or interrupted at any moment?
+"""Does a program that is killed or interrupted at any moment lose, repeat or misreport anything?
 
     python benchmarks/fuzz_kills.py [--seconds 300] [--seed 0] [--verb NAME ...] [--train] [--smallest]
 
 Each round disturbs every verb (tests/fuzz/verbs.py) at two moments and then lets it end: kills at calls that change
 files, each of them once before any comes again; kills and requests to stop (SIGINT, SIGTERM, SIGHUP, to all processes
-or to the first) at any event, or at any function of the package. No clock has a part in when: the number of an event
-says it. Prints counts by verb, and each find with what repeats it. With --train only trainings are disturbed, or beside
-the verbs that are named.
+or to the first) at any event, or at any function of the package. The moment is the number of an event, and does not
+depend on a clock. Prints counts by verb, and each find with what repeats it. With --train only trainings are disturbed,
+or beside the verbs that are named.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Do rows with odd text and numbers come back from every format as they were, or replaced and counted?
+"""Do rows with unusual text and numbers survive every format, unchanged or replaced and counted?
 
     python benchmarks/fuzz_odd_rows.py [--seconds 300] [--seed 0] [--smallest]
 
-Writes and reads random rows (`tests/fuzz/odd_rows.py`). Prints how many trials there were; each find is shown with its
-seed, and is a failure.
+Writes and reads random rows (`tests/fuzz/odd_rows.py`). Prints the number of trials; each failure is shown with its
+seed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/fuzz_paths.py [--seconds 120] [--seed 1000000] [--smallest]
 
-Outputs lead to inputs by name, by links, through other folders, or as companions; some paths are no files. Prints
-the trials by exit code, and each find with its seed; exits 1 on a find. `--seed N --seconds 0` tries one seed.
+Outputs refer to inputs by name, by links, through other folders, or as companion files; some paths are not files.
+Prints the trials by exit code, and each find with its seed; exits 1 on a find. `--seed N --seconds 0` tries one seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does anything that a server sends get out of the HTTP engine as another error than the three of its protocol?
+"""Does the HTTP engine raise only the three errors of its protocol, whatever a server sends?
 
     python benchmarks/fuzz_wire.py [--seconds 300] [--seed 0] [--smallest]
 

@@ -1,4 +1,4 @@
-"""Everything of this project that a GPU runs, in one command of eight minutes at most, without a network.
+"""Runs all parts of this project that use a GPU, in one command of at most eight minutes, without a network.
 
     python benchmarks/gpu.py [--seconds 480] [--prompts 512] [--parts direct one_gpu …] [--smallest]
 

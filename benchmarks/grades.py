@@ -1,4 +1,4 @@
-"""Grading a million predictions: time, memory, and what an interruption costs.
+"""Grading a million predictions: time, memory, and the cost of an interruption.
 
     python benchmarks/grades.py [--predictions 1000000] [--characters 450] [--smallest]
 

@@ -1,4 +1,4 @@
-"""What a call over HTTP costs: `promptcot generate` against a bare aiohttp loop, on the same server, start-up included.
+"""The cost of a call over HTTP: `promptcot generate` against a bare aiohttp loop, same server, start-up included.
 
     python benchmarks/http_client.py [--requests 10000] [--pairs 3] [--smallest]
 

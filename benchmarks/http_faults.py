@@ -1,4 +1,4 @@
-"""What faults cost: `promptcot generate` with a server that fails now and then, beside the same without faults.
+"""The cost of faults: `promptcot generate` with a server that sometimes fails, against the same without faults.
 
     python benchmarks/http_faults.py [--rows 5000] [--smallest]
 

@@ -1,4 +1,4 @@
-"""What is paid for twice: `promptcot generate` killed with -9 five times, and what the server was asked again.
+"""Calls that are paid for twice: `promptcot generate` is killed with -9 five times, and repeated calls are counted.
 
     python benchmarks/http_interruption.py [--rows 1000] [--smallest]
 

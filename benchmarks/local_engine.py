@@ -1,11 +1,11 @@
-"""Tokens per second of the embedded engine, beside transformers' own `generate` on the same prompts, in one process.
+"""Tokens per second of the embedded engine, against transformers' own `generate` on the same prompts, in one process.
 
     python benchmarks/local_engine.py [--model_path FOLDER] [--requests 192] [--concurrency 64] [--max_tokens 200]
                                       [--smallest]
 
 Both sides sample in float32 with the same settings and stop where the model stops. The engine has `concurrency` calls
 open at a time; `generate` gets left-padded batches of that size, each of which runs until its last text is done. Only
-tokens up to the end of each text count. The sides take turns; medians are reported.
+tokens up to the end of each text count. The sides alternate; medians are reported.
 """
 
 from __future__ import annotations

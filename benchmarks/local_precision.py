@@ -1,4 +1,4 @@
-"""What the local engine gains on a CPU by threads and by precision, and what precision costs in replies.
+"""The speed of the local engine on a CPU by threads and by precision, and the effect of precision on replies.
 
     python benchmarks/local_precision.py --model_path FOLDER [--requests 24] [--max_tokens 40] [--turns 3] [--smallest]
 

@@ -1,4 +1,4 @@
-"""What the shipped generator and judges do on combinations of concepts that no training text had.
+"""The shipped generator and judges on combinations of concepts that are in no training text.
 
     python benchmarks/nano_problems.py [--combinations 1000] [--output-dir DIR] [--smallest]
 

@@ -160,7 +160,7 @@ def _servers(log: Path) -> list[int]:
 
 
 def _until(happened: Callable[[], bool]) -> float:
-    """Seconds until something is so."""
+    """Seconds until a condition is true."""
     started = time.monotonic()
     while not happened():
         if time.monotonic() - started > PATIENCE:

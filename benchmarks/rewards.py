@@ -1,4 +1,4 @@
-"""How quickly each trainer's adapter scores replies, beside Math-Verify called directly, and what an import takes.
+"""Speed of each trainer's adapter in scoring replies, against direct calls of Math-Verify, and the import time.
 
     python benchmarks/rewards.py [--replies 4000] [--beside 400] [--characters 8000] [--smallest]
 

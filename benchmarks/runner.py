@@ -1,9 +1,9 @@
-"""What the runner costs: CPU per row and stage on an engine that answers at once, and memory over many rows.
+"""The cost of the runner: CPU per row and stage with an engine that answers at once, and memory over many rows.
 
     python benchmarks/runner.py [--rows 1000000] [--smallest]
 
 Reading the input, hashing calls, the journal, ordering, counting and writing the output are all included; the stage is
-the cheapest possible one. Beside it stands a bare loop that reads, copies and writes the same rows.
+the cheapest possible one. A bare loop that reads, copies and writes the same rows is the comparison.
 """
 
 from __future__ import annotations

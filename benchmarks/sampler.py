@@ -1,4 +1,4 @@
-"""What a combination costs: our sampler beside a dense one, and a million concepts beside 20,000.
+"""The cost of a combination: our sampler against a dense one, and a million concepts against 20,000.
 
     python benchmarks/sampler.py [--without-million] [--smallest]
 
@@ -57,7 +57,7 @@ def vectors(concepts: int, mean_cosine: float, path: Path, rng: np.random.Genera
 
 
 class Dense:
-    """The straightforward way: every weight of every step."""
+    """The straightforward implementation: computes every weight in every step."""
 
     def __init__(self, table: ConceptTable, matrix: NDArray[np.float16]) -> None:
         self.table = table

@@ -1,4 +1,4 @@
-"""What a target costs: `promptcot run endpoint --target N` beside the same without a bound on the rows under way.
+"""The cost of a target: `promptcot run endpoint --target N` against the same without a limit on rows in flight.
 
     python benchmarks/target.py [--targets 5 20 100] [--runs 20] [--concurrency 256] [--smallest]
 
@@ -35,7 +35,7 @@ LOOKED_AT = (20, 50, 100)
 
 @dataclass(frozen=True)
 class Seen:
-    """The calls of a run, those that it needed, its seconds, and its forecasts by the rows that were decided."""
+    """The calls of a run, the needed calls, its seconds, and its forecasts by the number of decided rows."""
 
     calls: int
     needed: int

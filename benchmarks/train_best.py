@@ -1,4 +1,4 @@
-"""The checkpoint chosen by pass@1, or by validation loss, beside the last one: students of the nano world.
+"""Checkpoints chosen by pass@1 or by validation loss, against the last one: students of the nano world.
 
     python benchmarks/train_best.py [--seeds 1 2 3] [--rows 300] [--steps 180] [--every 20] [--smallest]
 

@@ -1,4 +1,4 @@
-"""Fine-tuning, preferences and rewards beside plain TRL: the same rows, the same settings, one thread.
+"""Fine-tuning, preferences and rewards against plain TRL: the same rows, the same settings, one thread.
 
     python benchmarks/train_methods.py [--steps 12] [--times 5] [--smallest]
 

@@ -1,4 +1,4 @@
-"""Training on packed rows beside padded ones: real tokens per second, and the loss of the same rows.
+"""Training on packed rows against padded ones: real tokens per second, and the loss of the same rows.
 
     python benchmarks/train_packing.py [--micro-batches 1 2 8] [--smallest]
 
@@ -79,7 +79,7 @@ def loss_of(learner: LlamaForCausalLM, batch: dict[str, Any]) -> torch.Tensor:
 
 
 class Side:
-    """One way to train, micro-batch by micro-batch, and what it took."""
+    """One way to train, micro-batch by micro-batch, with its measurements."""
 
     def __init__(self, store: TokenStore, packs: Sequence[Any], micro_batch: int, packing: bool) -> None:
         self.store, self.collator = store, Collator(store, 1, packing)

@@ -1,4 +1,4 @@
-"""A published recipe, packed, beside plain TRL with the published settings, padded: rows, order, losses, gradients.
+"""A published recipe, packed, against plain TRL with the published settings, padded: rows, order, losses, gradients.
 
     python benchmarks/train_published.py [--rows 1000] [--steps 5] [--smallest]
 

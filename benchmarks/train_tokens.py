@@ -1,4 +1,4 @@
-"""Tokenising and packing rows of about 2,000 tokens: ours beside the same tokenizer called twice a row.
+"""Tokenising and packing rows of about 2,000 tokens: ours against the same tokenizer called twice per row.
 
     python benchmarks/train_tokens.py [--rows 400] [--smallest]
 

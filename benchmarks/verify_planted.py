@@ -1,4 +1,4 @@
-"""How many planted defects does a model's `verify` find, and how many sound problems does it refuse?
+"""How many planted defects does a model's `verify` find, and how many sound problems does it reject?
 
     python benchmarks/verify_planted.py --data-path problems.jsonl [--problems 100] [--seed 0] [--output-dir DIR] \\
         -- --base-url https://HOST/v1 --model-path NAME --use-chat-template --votes 5 --min-share 0.6

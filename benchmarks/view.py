@@ -1,4 +1,4 @@
-"""What `view` takes: seconds for the index of a run, for a page, a filter, a full text search and a history; memory.
+"""The cost of `view`: seconds for the index of a run, a page, a filter, a full text search and a history; memory.
 
     python benchmarks/view.py [--rows 1000000] [--smallest]
 

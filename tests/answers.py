@@ -1,4 +1,4 @@
-"""The tables of graded pairs in `tests/cases/answers`: read, and sorted by gold."""
+"""Reads the tables of graded pairs in `tests/cases/answers`, and groups them by gold."""
 
 from __future__ import annotations
 

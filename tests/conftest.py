@@ -1,5 +1,5 @@
-"""What holds for every test: no network for model hubs, no threads that outlive a fork, bytecode that
-is kept, reproducible properties.
+"""Settings of all tests: no network access to model hubs, no threads across a fork, cached bytecode, and reproducible
+property tests.
 
 `HYPOTHESIS_PROFILE=explore` draws new examples at every run; the default draws the same ones everywhere.
 """

@@ -1,4 +1,4 @@
-"""Examples for tests of exports, and files as an export writes them."""
+"""Examples for tests of exports, and their files in the form of an export."""
 
 from __future__ import annotations
 

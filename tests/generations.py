@@ -1,4 +1,4 @@
-"""What generators write, for tests: a rationale and a problem between their markers."""
+"""Replies of generators for tests: a rationale and a problem between their markers."""
 
 from __future__ import annotations
 

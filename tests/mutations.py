@@ -1,4 +1,4 @@
-"""Bytes that are nearly right: what a fuzzer makes of replies that can be read."""
+"""Mutations of bytes: a fuzzer's variants of readable replies."""
 
 import random
 

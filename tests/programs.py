@@ -1,7 +1,6 @@
-"""Programs that tests start, and waits for what happens.
-
-No wait depends on how quick the machine is: the limits are reached only where a test has failed anyway. Whatever
-happens, a program ends with the test that started it, and so does what it has started in its process group.
+"""Starts programs for tests, and waits for events. No wait depends on the speed of the machine: the limits are reached
+only if a test has failed anyway. Whatever happens, a program ends with the test that started it, and so does what it
+has started in its process group.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the adapters of rewards derive from, for tests and benchmarks where the frameworks are not installed.
+"""Stand-ins for the base classes of the reward adapters, for tests and benchmarks without the frameworks.
 
 The forms are those of the versions that docs/rewards.md names: which class, which fields, which arguments. A framework
 that is installed is tested by itself (tests/integration/test_reward_packages.py).

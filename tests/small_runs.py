@@ -1,4 +1,4 @@
-"""A small run directory, written by hand: as a run leaves it, or with whatever a test plants in it."""
+"""A small run directory, written by hand: as a run writes it, or with changes for a test."""
 
 from __future__ import annotations
 

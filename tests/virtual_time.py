@@ -15,7 +15,7 @@ _Result = TypeVar("_Result")
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for no one: the time until the next timer is added to the loop's clock."""
+    """Never waits: the time until the next timer is added to the loop's clock."""
 
     passed = 0.0
 

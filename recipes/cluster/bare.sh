@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
 # A Ray cluster on machines that you reach with ssh, without a scheduler.
 #
-#   bare.sh start [HOST ...]     a head on this machine, and a node on each HOST
+#   bare.sh start [HOST ...]     start the head on this machine, and a node on each HOST
 #   bare.sh run RECIPE [OPTION ...]
-#                                promptcot run on the cluster, with these options
+#                                run promptcot on the cluster, with these options
 #   bare.sh status
-#   bare.sh stop [HOST ...]      end Ray on the HOSTs and here, whoever started it
+#   bare.sh stop [HOST ...]      stop Ray on the HOSTs and here, even if others started it
 #
-# All machines see this folder at the same path, and in it the virtual environment VENV (.venv; or an absolute path that
-# is good on all of them), and the weights. The output is written on this machine. HEAD_IP is the address of this machine that the others reach; PORT is where the head listens.
+# All machines must see this folder at the same path, with the virtual environment VENV in it (.venv, or an absolute path
+# that is valid on all of them), and the weights. The output is written on this machine. HEAD_IP is the address at which
+# the others reach this machine; PORT is the port of the head.
 set -euo pipefail
 
 VENV=${VENV:-.venv}
 PORT=${PORT:-6379}
 HEAD_IP=${HEAD_IP:-$(hostname -I | awk '{print $1}')}
-export RAY_usage_stats_enabled=0   # Ray reports nothing to its makers
-# Whoever reaches Ray's ports can run code. In a network that is not yours alone: RAY_AUTH_MODE=token, after
-# `ray get-auth-token --generate` and a copy of ~/.ray/auth_token on each machine.
+export RAY_usage_stats_enabled=0   # Ray sends no usage reports
+# Anyone who can reach Ray's ports can run code. In a shared network set RAY_AUTH_MODE=token, after
+# `ray get-auth-token --generate` and copying ~/.ray/auth_token to each machine.
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled}
 
 case $VENV in

@@ -116,7 +116,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` bounds the completion only.
+    """The sampling parameters. `temperature` 0 is greedy; `max_tokens` bounds the completion only.
 
     The text ends before the first of the `stop` strings. `top_k` is at least 1. `min_p` is a share of the likeliest
     token's probability. `presence_penalty` is subtracted from the logit of each token that the completion already has.
@@ -169,8 +169,8 @@ class Request:
 
         Fields that are None are left out, so a new field of `Sampling` does not change existing keys.
         """
-        told = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
-        sampling = {name: value for name, value in told.items() if value is not None}
+        settings = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
+        sampling = {name: value for name, value in settings.items() if value is not None}
         turns = [[message.role, message.content] for message in self.messages]
         known_by = [model, self.prompt, turns, sampling, self.seed, self.sample, self.attempt]
         return hashlib.blake2b(_canonical(known_by), digest_size=16).hexdigest()
@@ -178,7 +178,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's reply. Token counts are None where the engine does not know them.
+    """A model's reply. Token counts are None if the engine does not know them.
 
     `finish_reason` is our word (`finish_of`), not the server's. `end_tokens` are those removed from the end of the
     text.
@@ -206,7 +206,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How likely a continuation is: the sum of its tokens' natural log-probabilities, and how many there are."""
+    """The likelihood of a continuation: the sum of its tokens' natural log-probabilities, and their number."""
 
     log_prob: float
     tokens: int
@@ -214,9 +214,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row that is dropped after its call, with the reason it is counted by; `raw` is an unreadable reply.
+    """A row that is dropped after its call, and the reason that counts it; `raw` is an unreadable reply.
 
-    `details` are fields written into the dropped row: what it is a copy of, how it was voted on.
+    `details` are fields written into the dropped row, such as the original of a copy, or the votes.
     """
 
     reason: str
@@ -227,7 +227,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that a step drops: one that it had held back, or one that represents a group."""
+    """A row that a step drops: a row that it had held back, or the representative of a group."""
 
     row: Row
     drop: Drop
@@ -235,7 +235,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The replies cannot be used: retry. When no attempt is left, the outcome is `otherwise`."""
+    """Asks for a retry, because the replies cannot be used. Without attempts left, the outcome is `otherwise`."""
 
     reason: str
     otherwise: Sequence[Row] | Drop
@@ -245,7 +245,7 @@ class Retry:
 class Unusable:
     """A reply that cannot be used: the reason, its text and its request.
 
-    Its row may have been dropped, or be an output that is marked, such as an invalid verdict.
+    Its row is dropped, or written with a mark, such as an invalid verdict.
     """
 
     reason: str
@@ -264,7 +264,7 @@ class Useless:
     examples: dict[str, Unusable] = field(default_factory=dict)
 
     def add(self, reply: Unusable, times: int = 1) -> None:
-        """Count `times` more replies for this reason."""
+        """Count `times` more replies with this reason."""
         self.counts[reply.reason] += times
         if len(self.examples) < _MOST_EXAMPLES:
             self.examples.setdefault(reply.reason, reply)
@@ -286,7 +286,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A row whose call failed: the cause it is counted by, and the engine's message."""
+    """A row whose call failed: the cause that counts it, and the engine's message."""
 
     cause: str
     message: str
@@ -301,7 +301,7 @@ class Outcome:
 
 
 def _canonical(value: Any) -> bytes:
-    """Canonical JSON of a value. The standard library writes what orjson refuses, such as half a surrogate pair."""
+    """Canonical JSON of a value. The standard library writes values that orjson refuses, such as lone surrogates."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:

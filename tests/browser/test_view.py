@@ -78,6 +78,29 @@ def test_problems_are_reviewed_by_keys_and_decisions_survive_a_restart(run: Path
     assert {name: one.decision for name, one in said.items()} == {"p0": "accept", "p1": "reject", "p2": None}
 
 
+def test_a_note_that_was_not_saved_is_not_left_without_a_question(view: str, open_page: Open) -> None:
+    watched = open_page(view)
+    page = watched.page
+    page.goto(page.url + "problem?id=p1")
+    page.click("#note")
+    page.keyboard.type("half a note")
+    page.keyboard.press("Escape")
+    with page.expect_event("dialog") as asked:
+        page.keyboard.press("j")
+    assert asked.value.type == "beforeunload"
+    assert "id=p1" in page.url
+
+
+def test_the_next_problem_is_selected_where_a_decision_takes_one_out_of_the_list(view: str, open_page: Open) -> None:
+    watched = open_page(view)
+    page = watched.page
+    page.goto(page.url + "?review=unreviewed")
+    for key in "jjj":
+        page.keyboard.press(key)
+    settled(watched, lambda: page.keyboard.press("r"))
+    assert page.locator(".chosen code").inner_text() == "p3"
+
+
 def test_next_goes_on_to_the_next_page_of_the_list(view: str, open_page: Open) -> None:
     watched = open_page(view)
     for _ in range(50):

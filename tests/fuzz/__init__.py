@@ -1,1 +1,1 @@
-"""Attacks on what is promised: generators, bounded tests of them, and what benchmarks/fuzz_*.py run for long."""
+"""Fuzzing: generators of bad inputs, short tests with them, and the code that benchmarks/fuzz_*.py run for longer."""

@@ -1,4 +1,4 @@
-"""Calls of the Python API with arguments that its functions were not made for, one for each seed.
+"""Calls of the Python API with invalid arguments, one for each seed.
 
 A call returns, or raises an error of our tree; or TypeError for an argument that does not exist.
 """

@@ -1,4 +1,4 @@
-"""Command lines with something wrong in them, one for each seed: options, rows, recipes, `--set`, steps, replies.
+"""Invalid command lines, one for each seed: options, rows, recipes, `--set`, steps, replies.
 
 `trial(seed, folder)` fills a folder with inputs and gives the command line; what must hold when it runs is decided in
 `tests.fuzz.trying`. A command line is a good one, for each verb, of which one thing is then distorted.
@@ -41,7 +41,7 @@ _TAKE_RECIPE = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A command line in a folder, and what its kind is called."""
+    """A command line in a folder, and the name of its kind."""
 
     kind: str
     arguments: list[str]

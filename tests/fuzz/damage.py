@@ -1,4 +1,4 @@
-"""Damage to the bytes of a file, as disks, crashes and editors do it, drawn from a seed."""
+"""Random damage to the bytes of a file, of the kinds that disks, crashes and editors cause, from a seed."""
 
 from __future__ import annotations
 

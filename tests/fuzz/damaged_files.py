@@ -1,4 +1,4 @@
-"""Journals and state files, and what must hold when one of them is damaged.
+"""Journals and state files, and checks of the behaviour when one of them is damaged.
 
 Each target makes a small folder of files once, and says of a damaged copy of it what is wrong when the same work is
 done again: nothing (an empty text), or what was found. `trial` draws target, file and damage from one seed.
@@ -31,6 +31,7 @@ from promptcot.stages.encode import encode
 from promptcot.storage.given_up import give_up, given_up
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
+from promptcot.storage.reviews import REVIEWS, Decision, Review, append, reviews_in
 from promptcot.training.checkpoints import began_with, latest, seal
 from promptcot.training.report.logfile import LogFile
 from tests.fuzz.damage import damaged
@@ -123,7 +124,7 @@ def _prediction(number: int, sample: int) -> Row:
 
 @dataclass
 class OfGrades:
-    """What `grade` keeps: the grades and classes of all rows are what they are without it."""
+    """The cache of `grade`: grades and classes of all rows are the same as without it."""
 
     graders: Graders
     right: list[Any] = field(default_factory=list)
@@ -146,7 +147,7 @@ class OfGrades:
 
 
 class OfMark:
-    """The mark of a stage that was given up: as it was, or none."""
+    """The mark of a stopped stage: unchanged, or none."""
 
     def make(self, folder: Path) -> None:
         give_up(folder, "generate: none of 40 replies can be used", [f"{number:032x}" for number in range(9)])
@@ -195,7 +196,7 @@ class OfChain:
 
 
 class OfCheckpoints:
-    """Checkpoints: the one to go on from is as it was written, and the second where the first is damaged."""
+    """Checkpoints: a training resumes from an undamaged one, and from the older one if the newest is damaged."""
 
     def make(self, folder: Path) -> None:
         for step in (2, 4):
@@ -224,7 +225,7 @@ _BEGAN = {"data": {"rows.jsonl": "ab" * 16}, "settings": {"window": 4096, "seed"
 
 
 class OfBeginning:
-    """What a training began with: the same, or an error that names the file."""
+    """The settings at the start of a training: unchanged, or an error that names the file."""
 
     def make(self, folder: Path) -> None:
         began_with(folder, _BEGAN, goes_on=False)
@@ -267,7 +268,7 @@ class _Vectors(ScriptedEngine):
 
 @dataclass
 class OfVectors:
-    """The vectors of concepts: all of them as they are without damage."""
+    """The vectors of concepts: all the same as without damage."""
 
     whole: bytes = b""
 
@@ -284,6 +285,40 @@ class OfVectors:
 
     async def _encode(self, folder: Path) -> None:
         await encode([f"concept {number}" for number in range(30)], _Vectors(), folder / "v.safetensors", 7)
+
+
+class OfReviews:
+    """Reviews: a line that is whole counts, one that is damaged is skipped or counted, and the next one is not lost."""
+
+    def make(self, folder: Path) -> None:
+        for number in range(12):
+            decision: Decision = "accept" if number % 3 else "reject"
+            append(
+                folder, Review(f"p{number:02}", decision, f'say "{number}" }}, {{', "ada", f"2026-01-{number + 1:02}")
+            )
+
+    def files(self, folder: Path) -> Sequence[Path]:
+        return [folder / REVIEWS]
+
+    async def check(self, folder: Path) -> str:
+        self.make(intact := folder / "intact")
+        whole = (intact / REVIEWS).read_bytes().splitlines()
+        lines = self.files(folder)[0].read_bytes().split(b"\n")
+        append(folder, Review("next", "reject", None, "ada", ""))
+        found = reviews_in(folder)
+        if [one for one in found.lines if one.id == "next"] != [Review("next", "reject", None, "ada", "")]:
+            return "the next review is lost"
+        expected = [
+            review for line in lines if line in whole for review in [reviews_in(intact).lines[whole.index(line)]]
+        ]
+        if missing := [review for review in expected if review not in found.lines]:
+            return f"a whole line is lost: {missing[0]}"
+        filled = sum(bool(line.strip()) for line in lines)
+        return (
+            ""
+            if len(found.lines) - 1 + found.damaged == filled
+            else "a line is neither a review nor counted as damaged"
+        )
 
 
 @dataclass
@@ -303,6 +338,7 @@ class Damage:
             "beginning": OfBeginning(),
             "log": OfLog(),
             "vectors": OfVectors(),
+            "reviews": OfReviews(),
         }
         for name, target in self.targets.items():
             (self.folder / name).mkdir(parents=True)

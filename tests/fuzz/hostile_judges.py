@@ -1,4 +1,4 @@
-"""Judges that refuse and repeat their material, made by a grammar; and honest ones about the same materials.
+"""Replies of judges that refuse and repeat their material, from a grammar, and of honest judges on the same materials.
 
 A material holds ratings in the form of a judge's reply, written in one of many ways. A refusing judge says that it does
 not rate, and repeats the material, or parts of it, or its instructions, changed by some of the tricks below. Whatever
@@ -248,7 +248,7 @@ def _strings(text: str) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Scene:
-    """A material that speaks as a judge, the prompt about it, and the mark that it asks for."""
+    """A material written like a judge's reply, the prompt about it, and the mark that the prompt requests."""
 
     material: str
     prompt: str

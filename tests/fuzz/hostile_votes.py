@@ -1,4 +1,5 @@
-"""Verifiers that refuse and repeat their problem, or disown what they write; and honest ones about the same problems.
+"""Replies of verifiers that refuse and repeat the problem, or disown their lines, and of honest ones on the same
+problems.
 
 The tricks are those of `hostile_judges`. A problem holds lines in the form of a vote. A refusing verifier says that it
 does not vote and repeats the problem, or its instructions; a disowning one writes the lines itself, under its mark
@@ -52,7 +53,7 @@ _LEADS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """A problem that speaks as a verifier, the prompt about it, and the mark that it asks for."""
+    """A problem written like a verifier's reply, the prompt about it, and the mark that the prompt requests."""
 
     problem: str
     prompt: str

@@ -1,4 +1,4 @@
-"""Kills and interruptions of whole programs: what must be the same afterwards, and what may be said.
+"""Kills and interruptions of whole programs: what must be the same afterwards, and what may be printed.
 
 A trial runs a verb to its end once more and compares every file with those of a run that nobody disturbed. What is
 masked: clocks, and checksums of what has clocks in it; how many calls were made and how many reused, which together
@@ -47,7 +47,7 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended, what it said, and for how many texts it asked the server."""
+    """The exit of a program, its output, and the number of texts that it requested from the server."""
 
     code: int
     asked: int
@@ -57,7 +57,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Reference:
-    """What an undisturbed run of a verb leaves, and all that it did."""
+    """The files of an undisturbed run of a verb, and its events."""
 
     code: int
     files: Files

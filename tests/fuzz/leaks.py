@@ -1,4 +1,4 @@
-"""Ways in which a key gets where it does not belong: a server repeats it, a person types it in the wrong place.
+"""Ways in which an API key can leak: a server repeats it, or a user types it in the wrong place.
 
 Each way is a command line, and for those of a server what it answers; `found` searches everything that was written and
 printed for the key in any form. Used by `test_leaks.py`; add a way by adding a line to a table.

@@ -1,4 +1,4 @@
-"""Values that no one means to give, and tables with such values in them: for options, recipes, rows and arguments."""
+"""Unintended values, and tables that contain them: for options, recipes, rows and arguments."""
 
 import copy
 import datetime

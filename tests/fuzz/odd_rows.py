@@ -1,4 +1,4 @@
-"""Random rows with values that formats are at odds with, written and read again: equal, or replaced and counted.
+"""Random rows with values that formats handle differently, written and read again: equal, or replaced and counted.
 
 Pure but for the files in the folder that is passed. A trial is known by its seed alone.
 """

@@ -1,4 +1,4 @@
-"""A server whose answers are mutations of tests/cases/replies.jsonl and refusals.jsonl, for whatever is asked of it.
+"""A server that answers every request with mutations of tests/cases/replies.jsonl and refusals.jsonl.
 
 Which ones follows from the first part of the path, a seed: bytes cut, doubled and replaced, under any status and
 content type, in pieces of any size, compressed, broken off or without end.

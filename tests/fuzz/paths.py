@@ -1,4 +1,4 @@
-"""Command lines whose paths lead to one another: by name, by links, through other folders, as companions.
+"""Command lines whose paths refer to the same files: by name, by links, through other folders, as companion files.
 
 A trial makes inputs in an empty folder, runs one command in this process, and says what was lost: an input whose bytes
 are others than before, a traceback, an unfinished file. The same seed makes the same trial.
@@ -52,7 +52,7 @@ ODD += ("loop.jsonl", "dangling.jsonl", "socket", "folder.jsonl", "z" * 249 + ".
 
 @dataclass
 class Trial:
-    """What was run, how it ended, and what was lost."""
+    """A command line, its exit, and the files that it lost."""
 
     line: list[str]
     code: int | None = None

@@ -1,4 +1,4 @@
-"""Engines, stages and steps of a user's own, as a recipe or `--engine` may name them: good ones, and bad ones.
+"""Custom engines, stages and steps, as a recipe or `--engine` may name them: correct and faulty ones.
 
 The good engine gives the replies of the mock server, most of them distorted: which ones follows from the request and
 from the environment variable PROMPTCOT_FUZZ_SEED.
@@ -110,7 +110,7 @@ class Same:
 
 
 class Nothing(Same):
-    """A step that lets nothing through, and says so in no way."""
+    """A step that returns no rows and gives no reasons."""
 
     def apply(self, row: Any) -> Any:
         return []
@@ -131,7 +131,7 @@ class Leaves(Same):
 
 
 class Odd(Same):
-    """A step that returns what it may not, and has a summary that cannot be written down."""
+    """A step that returns an invalid value, and whose summary cannot be written as JSON."""
 
     def apply(self, row: Any) -> Any:
         return [row, {"id": 1}] if len(row) % 2 else {"x": object()}
@@ -141,7 +141,7 @@ class Odd(Same):
 
 
 class Late(Same):
-    """A step that raises at the end, when all is paid."""
+    """A step that raises an error at the end, after all calls."""
 
     def finish(self) -> Any:
         yield {"id": "new"}
@@ -149,7 +149,7 @@ class Late(Same):
 
 
 class Stage:
-    """A stage that asks and reads in odd ways."""
+    """A stage with unusual requests and parsing."""
 
     name = "stage"
 

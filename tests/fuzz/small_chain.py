@@ -1,4 +1,4 @@
-"""`promptcot run CHAIN` with three steps that are done in a second, in place of those that train.
+"""`promptcot run CHAIN` with three steps that take a second, instead of training.
 
 python small_chain.py SERVER [arguments of promptcot]
 """

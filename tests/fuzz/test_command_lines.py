@@ -1,4 +1,5 @@
-"""Whatever is typed, and whatever lies in the files: a clear end. `benchmarks/fuzz_commands.py` runs this for longer.
+"""Every command line, with any content of the files, ends with a clear result. `benchmarks/fuzz_commands.py` runs this
+for longer.
 
 The seeds are fixed. A find is shown by `python benchmarks/fuzz_commands.py --seed N --kinds KIND --only`.
 """

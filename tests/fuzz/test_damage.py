@@ -1,4 +1,4 @@
-"""Damage to journals and state files costs what was damaged, and nothing else; `benchmarks/fuzz_damage.py` in short."""
+"""Damage to journals and state files loses only the damaged parts; a short form of `benchmarks/fuzz_damage.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Votes that nobody gave: a bounded run of the grammar of hostile verifiers."""
+"""No votes are counted from refusals: a bounded run of the grammar of hostile verifiers."""
 
 from __future__ import annotations
 

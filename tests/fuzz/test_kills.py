@@ -1,4 +1,4 @@
-"""Each verb is asked to stop, started again, killed, and started again: it ends with the files of an undisturbed run.
+"""Each verb is stopped, restarted, killed and restarted, and ends with the files of an undisturbed run.
 
 `benchmarks/fuzz_kills.py` does the same at hundreds of moments.
 """

@@ -1,4 +1,4 @@
-"""A key reaches no file, no message and no terminal, whoever repeats it and wherever it was typed."""
+"""An API key reaches no file, message or terminal, whatever repeats it and wherever it was typed."""
 
 from __future__ import annotations
 

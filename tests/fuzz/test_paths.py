@@ -1,4 +1,4 @@
-"""Some trials of `paths`; `benchmarks/fuzz_paths.py` has as many as there is time for."""
+"""Some trials of `paths`; `benchmarks/fuzz_paths.py` runs more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No reader raises, whatever a model writes: text of characters that do harm, around what the readers look for."""
+"""No parser of replies raises an error: random texts of problematic characters and of what the parsers look for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a command line in a folder of its own, in this process or as a process, and says what it did that it may not.
+"""Runs a command line in its own folder, in this process or a new one, and reports forbidden behaviour.
 
 Whatever is typed, the exit code is one of ours, there is no traceback and no warning of Python, an error is told on
 standard error, inputs stay as they were, and nothing is written outside the folder.
@@ -37,7 +37,7 @@ _NOISE = re.compile(
 
 @dataclass
 class Outcome:
-    """How a command line ended. `wrong` says what it did that it may not, each as a kind and the rest."""
+    """The exit of a command line. `wrong` lists forbidden behaviour, each with its kind and a description."""
 
     code: object = None
     out: str = ""

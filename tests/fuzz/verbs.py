@@ -1,4 +1,4 @@
-"""What is killed and interrupted: each verb with small inputs, on a server that says the same whenever it is asked.
+"""The programs that are killed and interrupted: each verb with small inputs and a deterministic server.
 
 To add a verb, add a line to VERBS; inputs that other verbs make are made by MATERIALS. Everything else (at which
 moments, and what must be the same afterwards) is in `kills`.

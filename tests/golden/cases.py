@@ -1,4 +1,4 @@
-"""What golden runs do. To add one, add it to CASES and run `python -m tests.golden.make NAME`."""
+"""The golden runs. To add one, add it to CASES and run `python -m tests.golden.make NAME`."""
 
 from __future__ import annotations
 

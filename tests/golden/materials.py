@@ -1,4 +1,4 @@
-"""What golden runs are given: recipes, concepts, problems, predictions, verdicts."""
+"""The inputs of golden runs: recipes, concepts, problems, predictions, verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a golden case is run, and which part of what it leaves must be the same each time.
+"""Runs golden cases, and masks the parts of their output that may differ.
 
 Only the public command line is used. What is masked: versions, seconds, addresses of servers, the hash of a recipe that
 may hold one, the folders of the run and of the package, a top-level key `format`, and the order of lines in journals,
@@ -46,7 +46,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Edit:
-    """Something that happens to the folder between two commands."""
+    """A change of the folder between two commands."""
 
     told: str
     do: Callable[[Path], None]
@@ -74,7 +74,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers that cases may ask, already running."""
+    """The running servers for the cases."""
 
     speaker: Speaker
     mock: str
@@ -86,7 +86,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a case did: exit codes, what it printed, the names of all files, and the files it made, as text or bytes."""
+    """The result of a case: exit codes, printed text, the names of all files, and its files as text or bytes."""
 
     codes: Sequence[int]
     printed: str

@@ -1,6 +1,6 @@
 """A server in OpenAI's protocol for golden runs: its replies and faults are pure functions of the call.
 
-It shares no code with the package, so that it says the same whatever becomes of the package. Models whose name begins
+It shares no code with the package, so its replies do not change with the package. Models whose name begins
 with `faulty` fail at times: for a moment (429, 500, 503, 408, JSON that ends in the middle), or for good (refused
 content, an over-long prompt). Many replies cannot be read, and each in its own way.
 """

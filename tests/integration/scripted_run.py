@@ -1,4 +1,4 @@
-"""A whole run on scripted engines, as a program: what the tests of interruption start, kill and start again.
+"""A whole run on scripted engines, as a program that tests of interruptions start, kill and restart.
 
     python scripted_run.py DIRECTORY CANDIDATES TARGET CONCURRENCY LATENCY
 

@@ -1,4 +1,4 @@
-"""A folder with a recipe that goes on to its set, and a server that always gives the same replies."""
+"""A folder with a recipe that makes a set, and a deterministic server."""
 
 from __future__ import annotations
 

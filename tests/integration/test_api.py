@@ -1,4 +1,4 @@
-"""The Python API on the embedded models and on scripted engines: the same as the command line, from a notebook too."""
+"""The Python API with embedded models and scripted engines: same results as the command line, also in a notebook."""
 
 from __future__ import annotations
 

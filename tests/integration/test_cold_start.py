@@ -1,4 +1,4 @@
-"""The cold start on the embedded models, as a person runs it: seed problems in, training rows and concepts out."""
+"""The cold start with the embedded models, as a user runs it: from seed problems to training rows and concepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/data.md: what it shows of reading a run with other tools runs as it stands there."""
+"""docs/data.md: its examples of reading a run with other tools work as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptcot doctor` as a person runs it: against servers in this process, and with the embedded models."""
+"""`promptcot doctor` as a user runs it: against servers in this process, and with the embedded models."""
 
 import asyncio
 import shutil
@@ -225,7 +225,7 @@ async def test_a_model_without_a_chat_template_is_a_problem_where_the_recipe_cha
     assert "chat = false" in text
     assert "not tried: fix the problems above first" in text
     assert alone == 0
-    assert "note     a chat is not taken" in told
+    assert "note     a chat is not supported" in told
     assert "ok       a raw prompt is answered" in told
 
 
@@ -303,7 +303,7 @@ async def test_a_trial_with_the_embedded_models_writes_nothing_into_the_output(t
     code, text = await doctor("nano", "--rows", "2", "--output-dir", "results")
     assert code == 0, text
     assert "generate: 2 replies" in text
-    assert "2 rows are few, too few for an interval" in text
+    assert "2 rows are too few for an interval" in text
     assert list(tmp_path.iterdir()) == []
 
 
@@ -333,11 +333,11 @@ async def test_what_a_server_draws_with_where_the_recipe_does_not_say_is_told_wi
             for key in ("top_k=9", "min_p=0.0")
         ]
         _, told = await doctor("endpoint", "--base-url", url, "--model", "m", "--no-trial", *SHORT, *said)
-    assert f"note     unless a call says otherwise, tokens are drawn with top_k = 40, min_p = 0.05 by {url}" in text
+    assert f"note     unless a call sets it, {url} samples with top_k = 40, min_p = 0.05" in text
     assert "extra_body = { top_k = -1, min_p = 0 } turns it off" in text
-    assert "note     llama.cpp draws with repeat_penalty = 1.1" in text
+    assert "note     llama.cpp samples with repeat_penalty = 1.1" in text
     assert "extra_body = { repeat_penalty = 1 }" in text
-    assert "tokens are drawn with" not in told
+    assert "unless a call sets it" not in told
 
 
 async def test_what_vllm_takes_from_the_files_of_a_model_that_lies_here_is_told(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ async def test_what_vllm_takes_from_the_files_of_a_model_that_lies_here_is_told(
 
     async with serving(answer) as url:
         _, text = await doctor("--base-url", url, "--model", "m")
-    assert "tokens are drawn with top_k = 20 by" in text
+    assert "samples with top_k = 20" in text
     assert f"{tmp_path}/generation_config.json" in text
 
 

@@ -1,4 +1,4 @@
-"""What the documentation shows runs: the examples of docs/api.md, in order, the notebook of the README, two walks."""
+"""The examples of the documentation run: those of docs/api.md in order, the README's notebook, two walkthroughs."""
 
 from __future__ import annotations
 

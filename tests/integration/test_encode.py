@@ -1,4 +1,4 @@
-"""`encode`: each distinct concept once, and an interruption that costs nothing and changes nothing."""
+"""`encode`: each distinct concept once, also after an interruption."""
 
 from __future__ import annotations
 

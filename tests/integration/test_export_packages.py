@@ -1,4 +1,4 @@
-"""Exports in the trainers themselves, where they are installed: nothing in this project installs most of them.
+"""Exports loaded by the trainers themselves if they are installed; this project does not install most of them.
 
 pip install verl openrlhf skyrl-gym verifiers; NeMo RL, NeMo Gym and SkyRL's trainer are not on PyPI for Python 3.11
 without a GPU: of these the columns are held by `tests/unit/exports/test_formats.py`, as docs/export.md says.
@@ -27,7 +27,7 @@ LAYOUTS = [(name, layout) for name in PACKAGES for layout in FORMATS[name].layou
 
 
 class Tokenizer:
-    """A chat template that can be read off, and a token for each letter."""
+    """A readable chat template, and a token for each letter."""
 
     def apply_chat_template(self, messages: list[dict[str, str]], tokenize: bool = True, **options: Any) -> Any:
         text = "".join(f"<{turn['role']}>{turn['content']}" for turn in messages)

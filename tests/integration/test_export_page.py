@@ -1,4 +1,4 @@
-"""docs/export.md: its commands and examples run, its settings name files and columns that are there."""
+"""docs/export.md: its commands and examples run, and its settings name existing files and columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files are, byte for byte, those that an earlier version wrote for the same commands: see `tests/golden`.
+"""The same commands write the same bytes as an earlier version: see `tests/golden`.
 
 Where a change of files or words is meant, `python -m tests.golden.make NAME` makes the golden ones again; the
 difference then shows in the change.

@@ -1,4 +1,4 @@
-"""`kill -9`, Ctrl-C, a full disk, a second writer: nothing finished is lost, repeated or doubled."""
+"""After `kill -9`, Ctrl-C, a full disk or a second writer, no finished work is lost or repeated."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""From benchmark problems to results, labels and training rows, on the embedded solver and on written traces."""
+"""From benchmark problems to results, labels and training rows, with the embedded solver and with given traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded engine on random little models: what transformers itself computes, whatever else is in the batch."""
+"""The embedded engine on small random models: same results as transformers, whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Reference:
-    """The same model, used without any engine."""
+    """The same model without an engine."""
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

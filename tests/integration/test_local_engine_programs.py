@@ -1,4 +1,4 @@
-"""The embedded engine in a program of its own: how it ends, and what it says without torch."""
+"""The embedded engine in a separate program: its exit, and its message without torch."""
 
 from __future__ import annotations
 

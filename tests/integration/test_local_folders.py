@@ -1,4 +1,4 @@
-"""Folders of models that the embedded engine opens or refuses, each in words that name what is wrong with it."""
+"""Model folders that the embedded engine opens or refuses, with a message that names the problem."""
 
 from __future__ import annotations
 

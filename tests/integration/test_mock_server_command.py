@@ -1,4 +1,4 @@
-"""The command of the mock server: what it says, and how it ends."""
+"""The command `mock-server`: its output and its exit."""
 
 import asyncio
 import os

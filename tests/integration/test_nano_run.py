@@ -1,4 +1,4 @@
-"""The main job on the embedded model, as a person runs it."""
+"""The whole pipeline with the embedded models, as a user runs it."""
 
 import json
 import signal

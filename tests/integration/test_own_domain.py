@@ -1,4 +1,4 @@
-"""A domain from outside the package, with blocks, criteria and a verifier of its own, through all verbs."""
+"""A user's own domain, with its own blocks, criteria and verifier, through all verbs."""
 
 from __future__ import annotations
 

@@ -170,6 +170,29 @@ def test_reviews_of_shards_hold_for_what_is_joined(kitchen: Path) -> None:
     assert len((kitchen / "joined" / REVIEWS).read_text().splitlines()) == 3
 
 
+def test_a_damaged_line_that_may_be_a_rejection_is_reported_by_every_verb(
+    kitchen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("part-1", "--shard", "1/1")
+    (kitchen / "part-1" / REVIEWS).write_text('{"id": "torn\n')
+    capsys.readouterr()
+    for words in (
+        ["select", "--data-path", "part-1/label.jsonl", "--output-path", "chosen.jsonl"],
+        ["export", "--data-path", "part-1/label.jsonl", "--output-path", "sft", "--to", "sft", "--disputed"],
+        ["merge", "joined", "part-1"],
+        [*LINE, "part-1", "--shard", "1/1"],
+    ):
+        main(words)
+        said = capsys.readouterr()
+        assert "reviews: 1 line is" in said.out + said.err, words
+
+
+def test_a_run_to_the_judges_says_that_it_ignores_reviews(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decide(kitchen / "out", "reject", ["an id"])
+    run("out", "--until", "judge")
+    assert "which a run that ends at this step ignores" in capsys.readouterr().out
+
+
 def test_select_and_export_leave_out_what_is_rejected_beside_their_input(kitchen: Path) -> None:
     run("out")
     out = kitchen / "out"
@@ -209,7 +232,7 @@ def test_a_step_of_the_users_own_may_be_called_review_until_something_is_rejecte
     run("out")
     decide(kitchen / "out", "reject", ids(kitchen / "out" / "set.jsonl")[:1])
     assert main([*LINE, "out"]) == 1
-    assert "this is the name of the step that leaves out rejected problems" in capsys.readouterr().err
+    assert "this is the name of the step that drops rejected problems" in capsys.readouterr().err
 
 
 def test_a_step_of_the_users_own_never_replaces_the_reviews(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Adapters in the frameworks themselves, where they are installed: nothing in this project installs them.
+"""Adapters in the frameworks themselves if they are installed; this project does not install them.
 
 pip install verl openrlhf skyrl-gym verifiers
 """

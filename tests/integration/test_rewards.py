@@ -1,4 +1,4 @@
-"""Rewards where trainers call them, in threads, forks, loops and actors: always the verdicts of one thread."""
+"""Rewards in threads, forks, event loops and actors: the same verdicts as in one thread."""
 
 from __future__ import annotations
 

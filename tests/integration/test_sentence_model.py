@@ -1,4 +1,4 @@
-"""A real model of sentences behind `semantic`: its vectors, and the copies that they find."""
+"""A real sentence embedding model for `semantic`: its vectors, and the copies found with them."""
 
 from __future__ import annotations
 

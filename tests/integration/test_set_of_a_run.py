@@ -1,4 +1,4 @@
-"""A run that goes on to its set, on a server that says the same whenever it is asked: shards, voters, targets, caps."""
+"""A run that makes a set, with a deterministic server: shards, voters, targets, budgets."""
 
 import asyncio
 import json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from promptcot.errors import StorageError
 from promptcot.storage.reviews import reviews_in
 from promptcot.viewer.guard import Guard
 from tests.programs import started
@@ -144,7 +146,8 @@ def test_each_reviewer_has_a_name_of_their_own(served: tuple[Path, Guard, Client
         ({"id": "p2"}, 400),
         ({"id": "p2", "decision": "delete"}, 400),
         ({"id": "nobody", "decision": "accept"}, 404),
-        ({"id": "p2", "note": "x" * 200_000}, 413),
+        ({"id": "p2", "note": "x" * 10_001}, 413),
+        ({"id": "p2", "note": "x" * 1_000_000}, 413),
         ({f"field {n}": "1" for n in range(100)}, 413),
     ],
 )
@@ -185,11 +188,50 @@ def test_hostile_rows_are_text(served: tuple[Path, Guard, Client], path: str) ->
     [
         *("/?after=999999", "/?before=0", "/?after=x", "/?after=-1", "/?after=" + "9" * 400, "/?sort=nope", "/?q=%00"),
         *("/?q=%22", "/?level=%ff", "/?review=x&by=y", "/problem", "/problem?id=%00", "/problem?id=" + "a" * 5000),
-        *("/?agreement_from=1e999", "/?concept=%22", "/?q=" + "a+" * 3000),
+        *("/?agreement_from=1e999", "/?concept=%22", "/?q=" + "a+" * 3000, "/?q=*id", "/?q=" + "(" * 900),
+        *("/?q=%ed%a0%80", "/problem?id=%ed%a0%80", "/?by=%e2%80%ae", "/?concept=%e2%89%a0", "/?reason=gone"),
     ],
 )
 def test_odd_addresses_are_answered(served: tuple[Path, Guard, Client], path: str) -> None:
     assert served[2].get(path).status in (200, 404)
+
+
+@pytest.mark.parametrize("letter", ["\u7d20", "\U0001f600"])
+def test_the_longest_note_is_stored_in_any_script(served: tuple[Path, Guard, Client], letter: str) -> None:
+    run, _, client = served
+    wanted = urlencode({"q": letter * 900, "concept": letter * 900})
+    fields = {"id": "p2", "note": letter * 10_000, "csrf": client.csrf(), "filter": wanted}
+    assert client.post("/decide", fields).status == 303
+    assert reviews_in(run).lines[-1].note == letter * 10_000
+
+
+def test_a_browser_that_is_closed_in_the_middle_of_a_form_stores_nothing_and_breaks_nothing(
+    served: tuple[Path, Guard, Client], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, guard, client = served
+    before, fields = len(reviews_in(run).lines), urlencode({"id": "p2", "decision": "reject", "csrf": client.csrf()})
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    head = f"POST /decide HTTP/1.1\r\nHost: 127.0.0.1:{guard.port}\r\nCookie: {cookies}\r\nContent-Length: 9999\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", guard.port)) as connection:
+        connection.sendall((head + fields).encode())
+    assert client.get("/").status == 200
+    assert len(reviews_in(run).lines) == before
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_review_that_cannot_be_stored_says_so(
+    served: tuple[Path, Guard, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageError("reviews.jsonl: the review cannot be stored")
+
+    monkeypatch.setattr("promptcot.viewer.shelf.append", full)
+    client = served[2]
+    fields = {"id": "p2", "decision": "reject", "note": "Careful <b> words", "csrf": client.csrf()}
+    answer = client.post("/decide", fields)
+    assert answer.status == 500
+    assert "Careful &lt;b&gt; words" in answer.text
+    assert "Your review was not stored. reviews.jsonl" in answer.text
 
 
 def test_two_views_of_one_run_see_each_other(tmp_path: Path) -> None:
@@ -267,6 +309,7 @@ def test_the_verb_prints_an_address_and_ends_with_ctrl_c(tmp_path: Path) -> None
         (["nowhere"], "no such directory"),
         (["empty"], "no files of a run"),
         (["run", "--host", "no.such.host."], "listen"),
+        (["run", "--export-static", "run/reviews.jsonl"], "a name without .jsonl"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_one_line(tmp_path: Path, words: list[str], complaint: str) -> None:

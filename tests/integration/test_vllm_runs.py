@@ -1,4 +1,4 @@
-"""A stage on a vLLM server of our own: the server is killed twice, the run is interrupted, and nothing is lost."""
+"""A stage with our own vLLM server: the server is killed twice, the run is interrupted, and nothing is lost."""
 
 from __future__ import annotations
 

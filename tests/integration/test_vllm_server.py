@@ -1,4 +1,4 @@
-"""vLLM's real server as our child, on the CPU: what it answers is what the embedded engine computes, and it ends."""
+"""A real vLLM server as a child process on the CPU: it answers like the embedded engine, and it stops."""
 
 from __future__ import annotations
 

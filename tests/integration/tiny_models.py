@@ -1,4 +1,4 @@
-"""Random little models in a folder, with a byte-level tokenizer: real enough for the engine, made in a moment."""
+"""Small random models in a folder, with a byte-level tokenizer: complete for the engine, and quick to make."""
 
 from __future__ import annotations
 

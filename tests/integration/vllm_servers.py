@@ -1,4 +1,4 @@
-"""vLLM's real server on the CPU, started once for all tests that only ask it something.
+"""A real vLLM server on the CPU, started once for all tests that only call it.
 
 It takes 30 to 90 seconds to start, so tests share it and none may end it. The fixtures are offered to all by conftest.
 """

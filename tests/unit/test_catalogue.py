@@ -1,4 +1,4 @@
-"""The catalogue of contest mathematics that ships: large enough, and no concept in two spellings."""
+"""The shipped catalogue of contest mathematics: large enough, and no concept in two spellings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripts for clusters: the shell and YAML can read them, and the commands in them exist."""
+"""The scripts for clusters: valid shell and YAML, and their commands exist."""
 
 from __future__ import annotations
 

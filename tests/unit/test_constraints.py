@@ -1,4 +1,4 @@
-"""What the pins must hold: every direct dependency within its range, no host, no build of one machine."""
+"""The pinned versions: every direct dependency within its range, no host, no machine-specific build."""
 
 from __future__ import annotations
 

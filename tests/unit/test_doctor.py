@@ -1,4 +1,4 @@
-"""What the checks of `promptcot doctor` find, on machines and folders made up for them."""
+"""The checks of `promptcot doctor`, on simulated machines and folders."""
 
 import json
 from collections.abc import Sequence

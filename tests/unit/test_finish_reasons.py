@@ -1,4 +1,4 @@
-"""One vocabulary for why a model stopped, whatever word a server, a file or an old journal has for it."""
+"""Finish reasons: one vocabulary for those of servers, files and old journals."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The direction of imports: who may know whom, read from the source of every module, and checked at start-up.
+"""The direction of imports: which package may import which, read from the source of every module.
 
 Imports inside functions count as well: to import late does not change what a module depends on.
 """

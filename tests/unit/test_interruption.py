@@ -1,4 +1,4 @@
-"""Who hears a request to stop, what counts as one, and what a second one does."""
+"""Requests to stop: what counts as one, who handles it, and the effect of a second one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of known data sets: what each verb reads out of a row of each layout. To add one, add it to the table of cases.
+"""Rows of known data sets: what each verb reads from a row of each layout. To add one, add it to the table of cases.
 
 A case has a row, the `problem` and the `answer` in it (None: it has none), its `traces`, and what a training learns
 (`learnt`). The names of columns are those of the data sets; the contents are made up.

@@ -1,4 +1,4 @@
-"""The defects that `benchmarks/verify_planted.py` plants are real edits, the same for the same seed."""
+"""The defects that `benchmarks/verify_planted.py` plants are real edits, and reproducible by seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text of others on a terminal: nothing in it is obeyed, and none of it passes for a line of ours."""
+"""Foreign text on a terminal: no control sequence takes effect, and no text can imitate our own lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs that tests start end with the tests, and waits fail where what is waited for cannot come."""
+"""Programs that tests start end with the tests, and waits fail if the event cannot occur."""
 
 from __future__ import annotations
 

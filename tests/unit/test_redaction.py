@@ -1,4 +1,4 @@
-"""What is a secret, in which forms it is found, and what stays as it is."""
+"""What counts as a secret, in which forms it is found, and what is left unchanged."""
 
 from __future__ import annotations
 

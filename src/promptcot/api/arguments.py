@@ -62,7 +62,7 @@ def check(name: str, value: object, kind: Kind | None = None) -> None:
 def _is_path(value: object) -> bool:
     try:
         return isinstance(value, (str, Path)) and bool(str(value)) and b"\0" not in os.fsencode(value)
-    except UnicodeError:  # half a character, which no name of a file has
+    except UnicodeError:  # a lone surrogate, which no file name can contain
         return False
 
 
@@ -149,9 +149,9 @@ _KINDS: Mapping[str, Kind] = {
         _FLAG,
     ),
     "seed": (_is_whole(0), "a whole number of at least 0"),
-    "prompts": (_is_path, "a domain that ships, or the path of a folder"),
-    "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
-    "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
+    "prompts": (_is_path, "a shipped domain, or the path of a folder"),
+    "benchmark": (_is_path, "a known benchmark, or the path of a file"),
+    "against": (_is_path_or_are, "a known benchmark, the path of a file, or a list of these"),
     **dict.fromkeys(("near", "semantic_near", "validation", "test"), (_is_share, "a number between 0 and 1")),
     "min_agreement": (_is_share, "a number between 0 and 1"),
     "difficulty": _SHARES,

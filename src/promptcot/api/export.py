@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptcot.api.arguments import checking
@@ -68,34 +68,21 @@ def export(
 
     Raises UsageError and InputError.
     """
-    notes: list[str] = []
     form, target = format_of(to, layout), Path(output_dir)
+    recorded = {"to": form.name, "layout": form.layout, "output_dir": target, "disputed": disputed, "style": style}
     with workplace(None) as folder:
         path = rows.directory if isinstance(rows, RunResult) else as_file(rows, folder)
         check_paths([Read(path, RUN if path.is_dir() else ())], [Written.of(target, "export")])
-        asked = job.Export(
-            data_path=path,
-            target=target,
-            form=form,
-            domain=prompts,
-            style=style,
-            verifier=verifier,
-            limit=limit,
-            disputed=disputed,
-            shares=Shares(validation, test, seed),
-            rows_per_shard=rows_per_shard,
-            columns=columns_of(columns),
-            checks=check,
-            license=license,
-            language=language,
-            told={"to": form.name, "layout": form.layout, "output_dir": target, "disputed": disputed, "style": style},
-        )
-        done = job.export(asked, notes.append)
-    return _result(done, target, notes)
+        settings = job.Export(data_path=path, target=target, form=form, shares=Shares(validation, test, seed))
+        settings = replace(settings, domain=prompts, style=style, columns=columns_of(columns), disputed=disputed)
+        settings = replace(settings, verifier=verifier, limit=limit, checks=check, rows_per_shard=rows_per_shard)
+        return _exported(replace(settings, license=license, language=language, told=recorded))
 
 
-def _result(done: job.Exported, target: Path, notes: Sequence[str]) -> ExportResult:
-    """The result of an export for the caller."""
+def _exported(settings: job.Export) -> ExportResult:
+    """Write the export, and collect its messages."""
+    target, notes = settings.target, list[str]()
+    done = job.export(settings, notes.append)
     written = done.written
     files: dict[str, Sequence[Path]] = {
         split: [target / shard.name for shard in shards] for split, shards in written.files.items()

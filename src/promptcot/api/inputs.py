@@ -47,7 +47,7 @@ def _mappings(rows: Any) -> Iterator[Any]:
         return (_present(row) for row in rows.iter_rows(named=True))
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
         if not rows.columns.is_unique:
-            raise InputError("rows: the DataFrame has two columns of one name")
+            raise InputError("rows: the DataFrame has two columns with the same name")
         return (_present(dict(zip(rows.columns, row, strict=True))) for row in rows.itertuples(index=False, name=None))
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
         raise InputError(f"rows: a {type(rows).__name__} holds no rows; give a path, or an iterable of mappings")

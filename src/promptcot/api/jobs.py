@@ -165,7 +165,7 @@ class Job:
         return self._worked(name, work)
 
     def _worked(self, name: str, work: Callable[[Path, Part, Path], Coroutine[Any, Any, StageCounts]]) -> StageResult:
-        """The content of the output files after the work, which turns a file into an output. Raises PromptCoTError."""
+        """Call `work`, which writes an output from a file, and return the output. Raises PromptCoTError."""
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise UsageError(f"{name!r} is not a valid stage name; use letters, digits, dots, dashes and underscores")
         journal = self._working.get("journal")
@@ -207,9 +207,9 @@ class Job:
         )
 
 
-def annotators_of(given: ModelLike | Mapping[str, ModelLike], **defaults: Any) -> Annotators:
+def annotators_of(models: ModelLike | Mapping[str, ModelLike], **defaults: Any) -> Annotators:
     """The annotators by name: those of a mapping from names to models, or one model under its own name."""
-    if isinstance(given, Mapping) and not set(given) & set(Model.model_fields):
-        return {str(name): model_of(one, **defaults) for name, one in given.items()}
-    spec, engine = model_of(given, **defaults)
+    if isinstance(models, Mapping) and not set(models) & set(Model.model_fields):
+        return {str(name): model_of(one, **defaults) for name, one in models.items()}
+    spec, engine = model_of(models, **defaults)
     return {annotator_name(spec): (spec, engine)}

@@ -166,7 +166,7 @@ def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping
 @checking
 def load_run(directory: str | Path) -> RunResult:
     """A finished run, from its directory. Raises InputError if there is none."""
-    refuse_address(directory, "a run directory that is opened")
+    refuse_address(directory, "the directory of a run to load")
     path = Path(directory) / "summary.json"
     try:
         stages = loads(path.read_bytes())["stages"]

@@ -324,14 +324,14 @@ def label(
         return LabelResult(*found, counts[-1], sft=sft, pairs=pairs, rl=rl, problem=problem)
 
 
-def _band(given: Mapping[str, float]) -> Band:
+def _band(bounds: Mapping[str, float]) -> Band:
     known = [field.name for field in fields(Band)]
-    for name, share in given.items():
+    for name, share in bounds.items():
         if name not in known:
             raise TypeError(f"unexpected keyword argument {name!r}; known are {', '.join(known)}")
         if not (isinstance(share, (int, float)) and 0 <= share <= 1):
             raise UsageError(f"{name}: {share!r} is not between 0 and 1")
-    return Band(**given)
+    return Band(**bounds)
 
 
 @checking

@@ -100,8 +100,8 @@ def check_working(working: Mapping[str, Any]) -> None:
 
 def shard_in(working: Mapping[str, Any]) -> Shard | None:
     """The requested shard. Raises UsageError."""
-    given = working.get("shard")
-    return None if given is None else Shard.parse(given)
+    shard_text = working.get("shard")
+    return None if shard_text is None else Shard.parse(shard_text)
 
 
 def scale_of(cluster: str | Scale | None) -> Scale | None:
@@ -115,9 +115,9 @@ def scale_of(cluster: str | Scale | None) -> Scale | None:
     )
 
 
-def columns_of(given: Mapping[str, str] | None) -> Columns:
+def columns_of(mapping: Mapping[str, str] | None) -> Columns:
     """How rows are read. Raises UsageError for an unknown field."""
-    return Columns(checked_columns(given or {}))
+    return Columns(checked_columns(mapping or {}))
 
 
 def whole_number(name: str, value: object, least: int) -> None:
@@ -126,17 +126,17 @@ def whole_number(name: str, value: object, least: int) -> None:
         raise UsageError(f"{name}: {value!r} is not a whole number of at least {least}")
 
 
-def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
+def model_of(model: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
     """A model's settings, and the engine passed in its place. Raises RecipeError."""
-    if isinstance(given, Model):
-        return given, None
-    if isinstance(given, (str, Path)):
-        return checked(Model, {**defaults, "model": str(given)}), None
-    if isinstance(given, Mapping):
-        return checked(Model, {**defaults, **given}), None
-    if callable(getattr(given, "complete", None)) and isinstance(getattr(given, "model", None), str):
-        return checked(Model, {**defaults, "model": given.model}), OwnEngine(given, type(given).__name__)
-    raise InputError(f"model: {type(given).__name__} is not a model; give a name, a promptcot.Model or an engine")
+    if isinstance(model, Model):
+        return model, None
+    if isinstance(model, (str, Path)):
+        return checked(Model, {**defaults, "model": str(model)}), None
+    if isinstance(model, Mapping):
+        return checked(Model, {**defaults, **model}), None
+    if callable(getattr(model, "complete", None)) and isinstance(getattr(model, "model", None), str):
+        return checked(Model, {**defaults, "model": model.model}), OwnEngine(model, type(model).__name__)
+    raise InputError(f"model: {type(model).__name__} is not a model; give a name, a promptcot.Model or an engine")
 
 
 def checked(section: type[Section], table: Mapping[str, Any]) -> Section:
@@ -160,7 +160,9 @@ async def delivered(output: Path, journal: str | Path | None, kind: Kind) -> Asy
     delivery = Delivery.of(output, journal, kind)
     if delivery is None:
         if journal is not None:
-            raise UsageError("journal is for an output at an address; one on this machine has its own beside it")
+            raise UsageError(
+                "journal is for an output at an address; an output on this machine has its own journal beside it"
+            )
         yield output
         return
     with delivery.held():
@@ -197,7 +199,7 @@ class _Calling(Silent):
         note: Callable[[], str] = str,
         standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
-        if "encode" in counts:  # a callback is for the rows of a run, and looks for the steps that it knows
+        if "encode" in counts:  # encoding has no rows, and a callback may expect the steps of the run
             return nullcontext()
         return self._calling(counts, total, target)
 
@@ -210,7 +212,7 @@ class _Calling(Silent):
                 return
             try:
                 self._on_progress(Progress(counts, total, target, time.monotonic() - begun))
-            except Exception as error:  # what is shown must not cost what is done
+            except Exception as error:  # a callback that fails must not lose finished work
                 self._failed = True
                 warnings.warn(f"on_progress raised {error!r}; it is not called again", RuntimeWarning, stacklevel=2)
 

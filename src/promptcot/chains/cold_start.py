@@ -30,26 +30,31 @@ def _annotated(recipe: ColdStart, directory: Path) -> Iterator[Step]:
     annotate, seeds = recipe.annotate, recipe.seeds
     model = model_arguments(annotate, named=not annotate.annotators)
     who = [{"--annotator": annotate.annotators}, *model, {**_common(recipe), "--max_retries": annotate.max_retries}]
-    told = {"--data_path": seeds.path, "--output_path": concepts, "--limit_rows": seeds.limit, "--n": annotate.concepts}
-    yield step("extract", ["extract", told, *who], concepts, seeds.path)
-    told = {"--data_path": concepts, "--output_path": explained, "--level": annotate.levels}
-    yield step("explain", ["explain", told, *who], explained, concepts)
+    options = {
+        "--data_path": seeds.path,
+        "--output_path": concepts,
+        "--limit_rows": seeds.limit,
+        "--n": annotate.concepts,
+    }
+    yield step("extract", ["extract", options, *who], concepts, seeds.path)
+    options = {"--data_path": concepts, "--output_path": explained, "--level": annotate.levels}
+    yield step("explain", ["explain", options, *who], explained, concepts)
 
 
 def _judged(recipe: ColdStart, directory: Path) -> Iterator[Step]:
     """The problems that the judges keep, as training rows."""
     explained, accepted = directory / "explained.jsonl", directory / "accepted.jsonl"
     files = [directory / f"judged-{judge.name}.jsonl" for judge in recipe.judge]
-    told: dict[str, object]
+    options: dict[str, object]
     for judge, judged in zip(recipe.judge, files, strict=True):
-        told = {"--data_path": explained, "--output_path": judged, "--judge": judge.name}
-        yield step(f"judge-{judge.name}", ["judge", told, judge, _common(recipe)], judged, explained)
+        options = {"--data_path": explained, "--output_path": judged, "--judge": judge.name}
+        yield step(f"judge-{judge.name}", ["judge", options, judge, _common(recipe)], judged, explained)
     only_perfect = str(recipe.filter.only_perfect).lower()
-    told = {"--template": files, "--only_perfect": only_perfect, "--output_path": accepted}
-    yield step("filter", ["filter", told], accepted, *files)
+    options = {"--template": files, "--only_perfect": only_perfect, "--output_path": accepted}
+    yield step("filter", ["filter", options], accepted, *files)
     rows, concepts = directory / "rows.jsonl", directory / "concepts.jsonl"
-    told = {"--data_path": accepted, "--output_path": rows, "--concepts_path": concepts, "--prompts": recipe.prompts}
-    yield step("train-rows", ["train-rows", told], rows, accepted)
+    options = {"--data_path": accepted, "--output_path": rows, "--concepts_path": concepts, "--prompts": recipe.prompts}
+    yield step("train-rows", ["train-rows", options], rows, accepted)
 
 
 def _trained(recipe: ColdStart, directory: Path) -> Iterator[Step]:
@@ -60,8 +65,8 @@ def _trained(recipe: ColdStart, directory: Path) -> Iterator[Step]:
     yield _generate(recipe, "before", recipe.generator.model, directory)
     yield _generate(recipe, "after", generator / MODEL, directory)
     before, after, target = (directory / name for name in ("before.jsonl", "after.jsonl", "results.json"))
-    told = {"--prompts_path": prompts, "--trained_on": rows, "--before": before, "--after": after}
-    words = ["chain", "generators", told, {"--nano": nano.is_world(recipe.prompts), "--output_path": target}]
+    options = {"--prompts_path": prompts, "--trained_on": rows, "--before": before, "--after": after}
+    words = ["chain", "generators", options, {"--nano": nano.is_world(recipe.prompts), "--output_path": target}]
     yield step("results", words, target, prompts, rows, before, after, always=True)
 
 
@@ -73,20 +78,24 @@ def _prompts(recipe: ColdStart, directory: Path, prompts: Path) -> Iterator[Step
         vectors = directory / "vectors.safetensors"
         words = ["encode", {"--data_path": concepts, "--output_path": vectors}, encode]
         yield step("encode", words, vectors, concepts)
-    told = {"--data_path": concepts, "--output_path": prompts, "--data_size": sample.n, "--size": sample.size}
-    told |= {"--temperature": sample.temperature, "--counts": sample.counts, "--levels": ",".join(sample.levels)}
-    told |= {"--prompt_like": sample.prompt_like or None, **_common(recipe), "--embed_path": vectors}
-    yield step("sample", ["sample", told], prompts, concepts, *([vectors] if vectors else []))
+    options = {"--data_path": concepts, "--output_path": prompts, "--data_size": sample.n, "--size": sample.size}
+    options |= {"--temperature": sample.temperature, "--counts": sample.counts, "--levels": ",".join(sample.levels)}
+    options |= {"--prompt_like": sample.prompt_like or None, **_common(recipe), "--embed_path": vectors}
+    yield step("sample", ["sample", options], prompts, concepts, *([vectors] if vectors else []))
 
 
 def _generate(recipe: ColdStart, which: str, model: str | Path, directory: Path) -> Step:
     prompts, written = directory / "prompts.jsonl", directory / f"{which}.jsonl"
     asked = recipe.generate.model_copy(update={"model": str(model)})
     blocks = domains.settings(recipe.prompts).written
-    told = {"--data_path": prompts, "--output_path": written, "--prompts": None if blocks == PLAIN else recipe.prompts}
+    options = {
+        "--data_path": prompts,
+        "--output_path": written,
+        "--prompts": None if blocks == PLAIN else recipe.prompts,
+    }
     words = [
         "generate",
-        told,
+        options,
         asked,
         {"--seed": recipe.seed, "--keep_going": True},
     ]

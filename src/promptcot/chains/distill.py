@@ -22,9 +22,9 @@ def _training_rows(recipe: Distill, directory: Path) -> Iterator[Step]:
     source, fresh, traces = recipe.problems, directory / "fresh.jsonl", directory / "traces.jsonl"
     made = Path(source.path or directory / "problems" / "filter.jsonl")
     if source.recipe:
-        told = {"--output-dir": made.parent, "--seed": recipe.seed, "--target": source.target, "--set": source.set}
+        options = {"--output-dir": made.parent, "--seed": recipe.seed, "--target": source.target, "--set": source.set}
         until = {"--until": "filter"}  # the chain has a teacher of its own
-        yield step("problems", ["run", source.recipe, told, until], made, source.recipe)
+        yield step("problems", ["run", source.recipe, options, until], made, source.recipe)
     held_out = {"--eval_recipe": recipe.eval.recipe, "--set": recipe.eval.set}
     words = ["chain", "fresh", {"--data_path": made, **held_out, "--output_path": fresh}]
     yield step("fresh", words, fresh, made, recipe.eval.recipe)
@@ -34,19 +34,19 @@ def _training_rows(recipe: Distill, directory: Path) -> Iterator[Step]:
 
 def _solve(recipe: Distill, problems: Path, traces: Path) -> Step:
     teacher = recipe.teacher
-    told = {"--data_path": problems, "--output_path": traces, "--n": teacher.n}
-    told |= {"--prompts": recipe.prompts, "--seed": recipe.seed}
+    options = {"--data_path": problems, "--output_path": traces, "--n": teacher.n}
+    options |= {"--prompts": recipe.prompts, "--seed": recipe.seed}
     more = {"--max_retries": teacher.max_retries or None, "--style": teacher.style or None}
-    return step("solve", ["solve", told, teacher, more], traces, problems, teacher.model)
+    return step("solve", ["solve", options, teacher, more], traces, problems, teacher.model)
 
 
 def _label(recipe: Distill, traces: Path, directory: Path) -> Step:
     label, sft = recipe.label, directory / "sft.jsonl"
-    told: dict[str, object] = {"--data_path": traces, "--output_path": directory / "labels.jsonl", "--sft_path": sft}
-    told |= {"--min-agreement": label.min_agreement, "--prompts": recipe.prompts, "--seed": recipe.seed}
+    options: dict[str, object] = {"--data_path": traces, "--output_path": directory / "labels.jsonl", "--sft_path": sft}
+    options |= {"--min-agreement": label.min_agreement, "--prompts": recipe.prompts, "--seed": recipe.seed}
     most = label.max_pass_rate if label.max_pass_rate < 1 else None
-    told |= {"--min-pass-rate": label.min_pass_rate or None, "--max-pass-rate": most, "--style": label.style or None}
-    return step("label", ["label", told], sft, traces)
+    options |= {"--min-pass-rate": label.min_pass_rate or None, "--max-pass-rate": most, "--style": label.style or None}
+    return step("label", ["label", options], sft, traces)
 
 
 def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
@@ -58,8 +58,8 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
     yield _eval(recipe, "after", student / MODEL, directory)
     evaluated = ["before", "after"]
     if recipe.control:
-        told = {"--data_path": sft, "--seed": recipe.seed, "--output_path": wrong}
-        yield step("mismatch", ["chain", "mismatch", told], wrong, sft)
+        options = {"--data_path": sft, "--seed": recipe.seed, "--output_path": wrong}
+        yield step("mismatch", ["chain", "mismatch", options], wrong, sft)
         yield train("train-control", recipe.student, wrong, control, recipe.seed)
         yield _eval(recipe, "control", control / MODEL, directory)
         evaluated.append("control")
@@ -68,14 +68,14 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
 
 def _eval(recipe: Distill, which: str, model: str | Path, directory: Path) -> Step:
     evaluation, folder = recipe.eval, directory / f"eval-{which}"
-    told = {"--output-dir": folder, "--model": model, "--n": evaluation.n, "--limit_rows": evaluation.limit_rows}
-    told["--keep-going"] = True  # what an untrained student says is measured, of whatever use it is
-    words = ["eval", evaluation.recipe, {**told, "--set": (f"seed={recipe.seed}", *evaluation.set)}]
+    options = {"--output-dir": folder, "--model": model, "--n": evaluation.n, "--limit_rows": evaluation.limit_rows}
+    options["--keep-going"] = True  # an untrained student is measured even if its replies are unusable
+    words = ["eval", evaluation.recipe, {**options, "--set": (f"seed={recipe.seed}", *evaluation.set)}]
     return step(f"eval-{which}", words, folder / "results.json", model, evaluation.recipe)
 
 
 def _closing(evaluated: list[str], student: Path, directory: Path) -> Step:
     folders, target = [directory / f"eval-{which}" for which in evaluated], directory / "results.json"
-    told = {f"--{which}": folder for which, folder in zip(evaluated, folders, strict=True)}
-    words = ["chain", "students", {**told, "--model_path": student, "--output_path": target}]
+    options = {f"--{which}": folder for which, folder in zip(evaluated, folders, strict=True)}
+    words = ["chain", "students", {**options, "--model_path": student, "--output_path": target}]
     return step("results", words, target, *(folder / "results.json" for folder in folders), always=True)

@@ -47,7 +47,9 @@ def model_arguments(model: Served, *, named: bool = True) -> list[str]:
     """
     fields = type(model).model_fields
     values = {key: getattr(model, key) for key in _ORDER if key in fields and (named or key != "model")}
-    told = {key: value for key, value in values.items() if key in _ALWAYS or value != fields[key].default}
-    texts = {f"--{option_of(key)}": _AS_TEXT[key](value) if key in _AS_TEXT else value for key, value in told.items()}
+    changed = {key: value for key, value in values.items() if key in _ALWAYS or value != fields[key].default}
+    texts = {
+        f"--{option_of(key)}": _AS_TEXT[key](value) if key in _AS_TEXT else value for key, value in changed.items()
+    }
     price = model.price if isinstance(model, Model) else None
     return arguments(texts) + (["--price", str(price.prompt), str(price.completion)] if price else [])

@@ -154,7 +154,8 @@ class ColdStart(Section):
 
 
 Chain = Distill | ColdStart
-_CHAINS: dict[str, type[Distill] | type[ColdStart]] = {"distill": Distill, "cold-start": ColdStart}
+CHAINS: dict[str, type[Distill] | type[ColdStart]] = {"distill": Distill, "cold-start": ColdStart}
+"""The schema of a chain's recipe, by the value of its key `chain`."""
 
 
 def is_chain(name_or_path: str) -> bool:
@@ -178,7 +179,7 @@ def load_chain(
 
 
 def _kind(where: str, table: Mapping[str, Any]) -> type[Distill] | type[ColdStart]:
-    given = table.get("chain")
-    if not isinstance(given, str) or given not in _CHAINS:
-        raise RecipeError(where, [f"chain: there is no chain {given!r}; known are {', '.join(_CHAINS)}"])
-    return _CHAINS[given]
+    kind = table.get("chain")
+    if not isinstance(kind, str) or kind not in CHAINS:
+        raise RecipeError(where, [f"chain: there is no chain {kind!r}; known are {', '.join(CHAINS)}"])
+    return CHAINS[kind]

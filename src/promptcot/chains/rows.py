@@ -52,16 +52,16 @@ def derangement(keys: Sequence[Hashable], rng: random.Random) -> list[int]:
     valid. Such a place always exists if no key belongs to more than half of the items. Raises ValueError otherwise.
     """
     if keys and 2 * max(Counter(keys).values()) > len(keys):
-        raise ValueError("one key is that of more than half of the items")
-    given = list(range(len(keys)))
-    rng.shuffle(given)
+        raise ValueError("more than half of the items have the same key")
+    order = list(range(len(keys)))
+    rng.shuffle(order)
     for place, key in enumerate(keys):
-        if keys[given[place]] == key:
+        if keys[order[place]] == key:
             first = rng.randrange(len(keys))
-            places = chain(range(first, len(keys)), range(first))  # all of them once, from a random one on
-            other = next(found for found in places if key not in (keys[found], keys[given[found]]))
-            given[place], given[other] = given[other], given[place]
-    return given
+            places = chain(range(first, len(keys)), range(first))  # every place once, starting at a random one
+            other = next(found for found in places if key not in (keys[found], keys[order[found]]))
+            order[place], order[other] = order[other], order[place]
+    return order
 
 
 def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
@@ -73,14 +73,14 @@ def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
     """
     keys = [_key_of(row, number) for number, row in enumerate(rows, 1)]
     try:
-        given = derangement(keys, rng)
+        order = derangement(keys, rng)
     except ValueError as error:
         [(label, count)] = Counter(keys).most_common(1)
         raise InputError(
             f"{count} of {len(rows)} training rows have the label {label!r}, so not each of them can get the trace "
             "of a problem with another one; take more problems, or leave the control out (control = false)"
         ) from error
-    return [_with_trace(row, rows[place]) for row, place in zip(rows, given, strict=True)]
+    return [_with_trace(row, rows[place]) for row, place in zip(rows, order, strict=True)]
 
 
 def _key_of(row: Row, number: int) -> str:

@@ -24,7 +24,7 @@ from promptcot.storage.checked import read_document, write_document
 
 STATE = "chain.json"
 SOME_ROWS_FAILED = 3
-_PATIENCE = 5.0  # seconds in which a child that was interrupted with us may end by itself
+_PATIENCE = 5.0  # seconds that an interrupted child has to end by itself
 
 Say = Callable[[str], None]
 Start = Callable[[Sequence[str]], int]
@@ -59,7 +59,7 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         state = _State(directory / STATE, recipe)
         code = 0
         for number, step in enumerate(steps, 1):
-            ended = _one(step, f"[{number}/{len(steps)}] {step.name}", state, say, start)
+            ended = _run_step(step, f"[{number}/{len(steps)}] {step.name}", state, say, start)
             if ended not in (0, SOME_ROWS_FAILED):
                 say(f"the chain stops here; the same command continues with {step.name}")
                 return ended
@@ -67,10 +67,10 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         return code
 
 
-def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
+def _run_step(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
     """Run a pending step, and record its result. Its inputs are fingerprinted before it may change them."""
     inputs, before = state.look_at(step), state.steps.get(step.name)
-    command, seen = without_secrets([list(step.arguments), inputs])  # as it was written down
+    command, seen = without_secrets([list(step.arguments), inputs])  # as in the record
     same = before is not None and before["command"] == command and _same(before["inputs"], seen)
     if before and same and before["exit"] == 0 and step.product.exists() and not step.always:
         say(f"{title}: finished before, in {duration(before['seconds'])}")
@@ -103,8 +103,11 @@ def look(path: Path, known: Iterable[dict[str, Any]] = ()) -> dict[str, Any] | N
         return None
     inside = path.rglob("*") if path.is_dir() else [path]
     files = sorted(file for file in inside if file.is_file() and (file == path or file.suffix != ".md"))
-    told = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    return next((one for one in known if one["files"] == told), None) or {"sha256": _digest(files, path), "files": told}
+    sizes = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    return next((one for one in known if one["files"] == sizes), None) or {
+        "sha256": _digest(files, path),
+        "files": sizes,
+    }
 
 
 def _digest(files: Sequence[Path], path: Path) -> str:
@@ -126,8 +129,8 @@ class _State:
         self.steps: dict[str, dict[str, Any]] = {}
         found = read_document(path) or {}
         steps = found.get("steps") if found.keys() == {"recipe", "steps"} else None
-        if isinstance(steps, dict):  # else no chain ran here, or nobody can tell: all steps run
-            self.steps = {name: told for name, told in steps.items() if _is_told(told)}
+        if isinstance(steps, dict):  # otherwise no chain ran here, or the record is damaged: all steps run
+            self.steps = {name: record for name, record in steps.items() if _is_complete(record)}
 
     def look_at(self, step: Step) -> dict[str, Any]:
         """The current inputs of a step."""
@@ -136,13 +139,13 @@ class _State:
 
     def note(self, step: Step, inputs: Mapping[str, Any], code: int | None, seconds: float) -> None:
         """Record the start of a step (no `code`), or its result. Raises StorageError."""
-        told = {"command": list(step.arguments), "inputs": inputs, "exit": code, "seconds": round(seconds, 1)}
-        self.steps[step.name] = told
+        record = {"command": list(step.arguments), "inputs": inputs, "exit": code, "seconds": round(seconds, 1)}
+        self.steps[step.name] = record
         write_document(self._path, {"recipe": self._recipe, "steps": self.steps})
 
 
-def _is_told(step: object) -> bool:
-    """Whether a record of a step is complete; without a checksum it could be anything."""
+def _is_complete(step: object) -> bool:
+    """Whether the record of a step is complete. Records have no checksum, so they are checked field by field."""
     return (
         isinstance(step, dict)
         and step.keys() >= {"command", "inputs", "exit", "seconds"}
@@ -157,6 +160,6 @@ def _is_told(step: object) -> bool:
 
 def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether files have the same content."""
-    return {path: told and told["sha256"] for path, told in before.items()} == {
-        path: told and told["sha256"] for path, told in now.items()
+    return {path: record and record["sha256"] for path, record in before.items()} == {
+        path: record and record["sha256"] for path, record in now.items()
     }

@@ -41,16 +41,17 @@ class Step:
 def step(
     name: str, words: Iterable[object], product: Path, *inputs: Path | str, always: bool = False, at: Path | None = None
 ) -> Step:
-    """A step. Of its words, a mapping becomes options, a model's section the model's options, and anything else text.
+    """A step. Of `words`, a mapping becomes options, a model's section the options of that model, and anything else a
+    single argument.
 
     A named input (text) is tracked if it is a file or a folder; files of the package and of the Hub are not. `at` is
     the step's workspace.
     """
     files = [Path(one) for one in inputs if isinstance(one, Path) or _on_disk(one)]
-    return Step(name, tuple(chain.from_iterable(map(_written, words))), product, tuple(files), always, at)
+    return Step(name, tuple(chain.from_iterable(map(_as_arguments, words))), product, tuple(files), always, at)
 
 
-def _written(word: object) -> list[str]:
+def _as_arguments(word: object) -> list[str]:
     if isinstance(word, Mapping):
         return arguments(word)
     return model_arguments(word) if isinstance(word, Served) else [str(word)]
@@ -62,6 +63,6 @@ def _on_disk(name: str) -> bool:
 
 def train(name: str, training: Training, rows: Path, directory: Path, seed: int) -> Step:
     """Train with a recipe on `rows`; the model is in `directory`/model."""
-    told = {"--model_path": training.model, "--data_path": rows, "--output_dir": directory}
-    words = ["train", training.recipe, {**told, "--set": (f"seed={seed}", *training.set)}]
+    options = {"--model_path": training.model, "--data_path": rows, "--output_dir": directory}
+    words = ["train", training.recipe, {**options, "--set": (f"seed={seed}", *training.set)}]
     return step(name, words, directory / MODEL, rows, training.recipe, training.model, at=directory)

@@ -14,7 +14,7 @@ _KEPT = "What was finished is kept: run the same command again to go on."
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns 0 (done), 1 (stopped), 2 (wrong usage), 3 (failed rows) or 130 (interrupted).
 
-    Without `arguments` it is the program itself, and signals are handled until it ends: see `program`.
+    Without `arguments` it is the program itself and handles signals: see `program`.
     """
     if arguments is None:
         return program(sys.argv[1:])
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def program(arguments: Sequence[str]) -> int:
     """Run one command line as a program that ends afterwards: Ctrl-C, SIGTERM and SIGHUP end it with 130 from here on.
 
-    One that comes when the exit code is known changes it no more.
+    A signal after the exit code is known does not change it.
     """
     from promptcot.interruption import INTERRUPTED, Program, end_with_parent
 
@@ -39,15 +39,18 @@ def program(arguments: Sequence[str]) -> int:
         guard()
         code = main(arguments)
         signals.over()
-    except KeyboardInterrupt:  # before the command began, or while it said its last words
+    except KeyboardInterrupt:  # before the command began, or while it ended
         signals.over()
         say_interrupted()
+        from promptcot.cli.root import stopped_early
+
+        stopped_early(arguments)
         return INTERRUPTED
     return code
 
 
 def say_interrupted() -> None:
-    """Say how to go on, to a terminal that may be gone by now."""
+    """Say how to resume; standard error may be closed by now."""
     try:
         sys.stderr.write(f"Interrupted. {_KEPT}\n")
         sys.stderr.flush()

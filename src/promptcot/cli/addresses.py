@@ -1,8 +1,8 @@
-"""What all verbs do with the paths that they are given, before they begin: checks, and outputs at addresses.
+"""Checks the paths of every command before it begins, and delivers outputs to addresses.
 
-A verb declares which of its options are inputs and outputs (`parameters.SOURCE`, `TARGET` and their like) and knows
-nothing more: none of its outputs is one of its inputs, and all paths that it gets are on this machine. What is the
-same file is decided in `storage.overlap`, what is wrong with an address in `storage.delivery`.
+A verb declares which of its options are inputs and outputs (`parameters.SOURCE`, `TARGET` and others). It can then rely
+on this: no output is an input, and all paths are on this machine. `storage.overlap` decides which paths are the same
+file, and `storage.delivery` which addresses are valid.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _HELP = (
 
 
 _READY = "promptcot.paths"
-"""The key under which a command says that this was done to it: a verb is looked up more than once."""
+"""Marks a callback that was wrapped already: a verb is looked up more than once."""
 
 
 def with_addresses(command: click.Command) -> click.Command:
-    """The command itself, which now checks its paths and takes addresses for its outputs; so do those of a group."""
+    """The same command, which now checks its paths and accepts addresses for outputs; also every command of a group."""
     if isinstance(command, click.Group):
         for one in command.commands.values():
             with_addresses(one)
@@ -53,7 +53,7 @@ def with_addresses(command: click.Command) -> click.Command:
 
 
 def _checking(callback: Callable[..., Any], params: Sequence[click.Parameter]) -> Callable[..., Any]:
-    """The callback of a command, called where no output is an input. Raises UsageError, InputError."""
+    """The callback of a command, with a check that no output is an input. Raises UsageError, InputError."""
 
     def call(**options: Any) -> Any:
         check_paths(*touched(params, options))
@@ -63,7 +63,7 @@ def _checking(callback: Callable[..., Any], params: Sequence[click.Parameter]) -
 
 
 def touched(params: Iterable[click.Parameter], options: Mapping[str, Any]) -> tuple[list[Read], list[Written]]:
-    """What a command with these parameters reads and writes, where these options are given."""
+    """What a command with these parameters reads and writes, given the values of its options."""
     types = {str(param.name): param.type for param in params if isinstance(param.type, Touches)}
     given = [(kind, value) for name, kind in types.items() for value in _flat(options[name]) if value is not None]
     reads = [read for kind, value in given for read in kind.reads(value, options)]
@@ -71,7 +71,7 @@ def touched(params: Iterable[click.Parameter], options: Mapping[str, Any]) -> tu
 
 
 def _delivering(callback: Callable[..., Any], kinds: Mapping[str, Kind]) -> Callable[..., Any]:
-    """The callback of a command, called with paths on this machine for those options that are outputs."""
+    """The callback of a command, called with local paths for its outputs."""
 
     def call(**options: Any) -> Any:
         journal = options.pop(JOURNAL)

@@ -1,4 +1,4 @@
-"""The one question that a command may ask a person: whether to do what it has just shown."""
+"""Asks the user for confirmation, the only question that a command may ask."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from promptcot.errors import UsageError
 
 
 def agreed(question: str, *, yes: bool, undone: str) -> bool:
-    """Whether to go on: by --yes, or by an answer on a terminal; says what was left `undone` where the answer is no.
+    """Whether --yes or an answer on the terminal confirms; if the answer is no, print `undone`, the consequence.
 
-    Raises UsageError where nobody can be asked.
+    Raises UsageError without a terminal.
     """
     if yes:
         return True
     if not on_terminal():
-        raise UsageError(f"{undone}: there is no terminal to ask; give --yes to do it, or --dry-run to look only")
+        raise UsageError(
+            f"{undone}: there is no terminal for confirmation; use --yes to confirm, or --dry-run for a preview"
+        )
     if click.confirm(question):
         return True
     say(undone)
@@ -26,5 +28,5 @@ def agreed(question: str, *, yes: bool, undone: str) -> bool:
 
 
 def on_terminal() -> bool:
-    """Whether there is a person who reads and can answer."""
+    """Whether standard input and output are a terminal."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))

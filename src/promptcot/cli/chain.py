@@ -1,4 +1,4 @@
-"""`promptcot chain`: the small steps between the commands of a chain, so that each of its steps is a command."""
+"""`promptcot chain`: the steps of a chain that have no verb of their own."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def students(model_path: Path | None, output_path: Path, **folders: Path | None)
 
 
 class _Evaluated:
-    """A folder that `eval` wrote."""
+    """An output directory of `eval`."""
 
     def __init__(self, which: str, folder: Path) -> None:
         self.which, self.folder = which, folder
@@ -168,7 +168,7 @@ class _Evaluated:
             raise InputError(f"{path}: these are not the results of an evaluation") from error
 
     def student(self, benchmark: str) -> Student:
-        """Its samples on one benchmark; what `eval` has graded is not graded again."""
+        """Its samples on one benchmark; grades that `eval` stored are reused."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
         with Graders(_WORKERS, **self._verifiers) as graders:
             tallies = wait_for(graded_samples(file, graders, self._unboxed))
@@ -229,6 +229,6 @@ def _write_numbers(path: Path, found: dict[str, Any]) -> None:
 
 
 def _failed(file: Path) -> set[str]:
-    """The prompts that nobody answered; they say nothing about the model."""
+    """The prompts whose requests failed; they are no evidence about the model."""
     failed = beside(file, "failed.jsonl")
     return {row["id"] for row in with_ids(read_rows(failed))} if is_file(failed) else set()

@@ -1,4 +1,4 @@
-"""`promptcot clean`: removes what a finished run keeps to go on from, after showing how large it is."""
+"""`promptcot clean`: lists the journals and work files of a finished run, and removes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--ray-address`: the options that say how models are spread over a cluster."""
+"""The options for serving models on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _actors(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     if value is None:
         return None
     if found is None or not 1 <= int(found[1]) <= int(found[2] or found[1]):
-        raise click.BadParameter("write the number of servers, or MIN:MAX, such as 2:8, from 1 and the smaller first")
+        raise click.BadParameter("write the number of servers, or MIN:MAX with 1 <= MIN <= MAX, such as 2:8")
     return int(found[1]), int(found[2] or found[1])
 
 
@@ -36,8 +36,8 @@ def _ports(ctx: click.Context, param: click.Parameter, value: str | None) -> ran
 def _no_batches(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         raise click.BadParameter(
-            "rows are no longer sent to the cluster in batches: this process asks servers there row by row. "
-            "Leave it out; --concurrency bounds the calls at a time of a server"
+            "rows are no longer sent to the cluster in batches: this process sends one request per row. "
+            "Leave it out; --concurrency limits the concurrent requests"
         )
 
 
@@ -86,11 +86,11 @@ cluster_options = together(
 """Where models are served; `take_scale` reads them."""
 
 no_batches = click.option("--batch-size", callback=_no_batches, expose_value=False, hidden=True)
-"""An option that there was, refused with the reason."""
+"""An option of earlier versions, refused with the reason."""
 
 
 def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]]:
-    """The scale, None for this machine, and the other options: results do not depend on where they are made.
+    """The scale of the cluster, or None for this machine, and the other options, which alone determine the results.
 
     Raises UsageError.
     """
@@ -101,7 +101,7 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
         raise UsageError(f"--runner local and --ray-address {address} exclude each other")
     if runner != "ray" and address is None:
         if given := [f"--{name.replace('_', '-')}" for name, value in how.items() if value is not None]:
-            raise UsageError(f"{', '.join(given)}: needs --ray-address, the cluster on which models are served")
+            raise UsageError(f"{', '.join(given)}: needs --ray-address, the address of the Ray cluster")
         return None, rest
     default = Scale()
     ports, wait = how["server_ports"] or default.ports, how["ray_wait"] or default.wait

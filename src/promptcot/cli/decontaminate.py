@@ -1,4 +1,4 @@
-"""`promptcot decontaminate`: rows without the problems of benchmarks."""
+"""`promptcot decontaminate`: removes problems that occur in benchmarks."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def command(
         raise UsageError(f"{' '.join(more)}: name what to compare with as --against {' '.join(more)}")
     names, part, read = [*against, *more], part_of(shard, [data_path], output_path), columns or {}
     meanings = _meanings(options)
-    next(problem_rows(data_path, Columns(read)), None)  # a file that is not there is told first
+    next(problem_rows(data_path, Columns(read)), None)  # a missing file is the first error
     found = references(names or None)
     say_all(reference_lines(found))
     for file in files_of(names):
@@ -117,17 +117,17 @@ def command(
 
 
 def _meanings(options: Mapping[str, Any]) -> Meanings | None:
-    """What is compared beside texts. Raises UsageError, RecipeError."""
+    """The models for the semantic comparison. Raises UsageError, RecipeError."""
     if not options["semantic"]:
         if options["confirm"]:
-            raise UsageError("--confirm is asked about problems that are near by --semantic MODEL; give that as well")
+            raise UsageError("--confirm needs --semantic MODEL, which finds the near problems that it decides on")
         return None
     judge = options["confirm"] and served_as(options["confirm"], options, temperature=0.0, chat=True)
     return Meanings(served_as(options["semantic"], options), options["semantic_near"], judge or None)
 
 
 def _told(meanings: Meanings | None, seed: int) -> dict[str, Any]:
-    """What is written down of it."""
+    """The settings for the manifest."""
     if meanings is None:
         return {}
     models = {"semantic": meanings.model, "confirm": meanings.confirm}

@@ -1,4 +1,4 @@
-"""`promptcot dedup`: rows without copies of problems."""
+"""`promptcot dedup`: removes near-duplicate problems."""
 
 from __future__ import annotations
 

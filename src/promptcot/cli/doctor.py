@@ -1,4 +1,4 @@
-"""`promptcot doctor`: would a run work here? What it finds, as lines that a person can read.
+"""`promptcot doctor`: checks whether a run would work here, and prints the findings.
 
 Decides what is looked at for which arguments, and how a finding looks; what is found is decided in `promptcot.doctor`.
 """
@@ -79,14 +79,14 @@ def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...
 
 
 def _server_alone(server: Mapping[str, Any]) -> Recipe:
-    """A recipe in which one model does everything, for the options without a recipe."""
+    """A recipe that uses one model for all steps, for a command line without RECIPE."""
     given = {key: value for key, value in server.items() if value is not None}
     return parse({"name": "doctor", "server": given, "encode": {"skip": True}, "judge": [{"name": "it"}]}, "options")
 
 
 @dataclass
 class _Examination:
-    """All checks of one recipe, printed as they are made. `alone`: it stands for a model without any recipe."""
+    """Runs all checks of one recipe and prints each finding at once. `alone`: the command line named no recipe."""
 
     recipe: Recipe
     output: Path
@@ -95,7 +95,7 @@ class _Examination:
     _about: str = field(default="", init=False)
 
     async def all(self, rows: int) -> int:
-        """The exit code. `rows` of 0 is no trial."""
+        """Run all checks, and a trial unless `rows` is 0; returns the exit code."""
         models = models_of(Inputs(self.recipe, self.output).steps)
         say("machine")
         self._about = "machine"
@@ -152,6 +152,6 @@ class _Examination:
 
 
 def _words(finding: Finding) -> str:
-    """What, and the way out, wrapped below itself behind the mark. Paths and URLs are not broken."""
+    """The finding and its remedy, wrapped with a hanging indent. Paths and URLs are not broken."""
     text = " ".join(finding.what.split()) + (f" → {finding.way_out}" if finding.way_out else "")
     return hanging(" " * 11, text)[11:]

@@ -1,4 +1,4 @@
-"""`promptcot encode`: a vector for each concept."""
+"""`promptcot encode`: computes the embedding of each concept."""
 
 from __future__ import annotations
 

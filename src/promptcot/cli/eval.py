@@ -1,4 +1,4 @@
-"""`promptcot eval`: benchmarks solved and graded with the settings of a recipe."""
+"""`promptcot eval`: solves and grades benchmarks with the settings of a recipe."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
 
 
 def _default(options: Mapping[str, Any]) -> str:
-    """The recipe where none is named: a server's model is not asked in the words of the embedded ones."""
+    """The default recipe: nano, or endpoint for a server, whose models do not know the prompts of the embedded ones."""
     return "endpoint" if options["base_url"] and not nano.is_nano(options["model"] or "") else "nano"
 
 
 def _preview(evaluation: Evaluation) -> None:
-    """What would be done."""
+    """Print the plan of an evaluation: benchmarks, number of traces, and the first prompt."""
     recipe = evaluation.recipe
     say(f"promptcot eval: recipe {recipe.name}, {recipe.model.model}, into {evaluation.directory}")
     say(drawing(recipe.model))

@@ -1,4 +1,4 @@
-"""`promptcot explain`: the rationales of problems, from their concepts and level."""
+"""`promptcot explain`: has annotators write the rationale of each problem."""
 
 from __future__ import annotations
 

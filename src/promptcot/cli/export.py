@@ -1,4 +1,4 @@
-"""`promptcot export`: a set as the files that a trainer reads."""
+"""`promptcot export`: writes a set in the format of a trainer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from promptcot.cli.parameters import (
     verifier_option,
 )
 from promptcot.cli.push_options import push_options, take_push
-from promptcot.cli.report.console import exit_code, say, say_all
+from promptcot.cli.report.console import exit_code, say, say_all, warn
 from promptcot.cli.report.export import as_numbers, check_lines, written_lines
 from promptcot.cli.report.result import RESULT
 from promptcot.exports.files import EXPORT
@@ -31,6 +31,7 @@ from promptcot.exports.formats import FORMATS, format_of
 from promptcot.exports.job import LIMIT, Export, Exported, export
 from promptcot.exports.splits import Shares
 from promptcot.storage.paths import beside
+from promptcot.storage.reviews import damaged_beside
 
 _GROUPS = {
     "Input and output": ("data_path", "output_path", "to", "layout"),
@@ -160,6 +161,8 @@ def command(data_path: Path, output_path: Path, to: str, layout: str | None, che
         language=options["language"],
         told={"data_path": data_path, "output_path": output_path, "to": form.name, "layout": form.layout, **told},
     )
+    for line in damaged_beside([data_path]):
+        warn(line)
     code = _report(export(asked, say), asked)
     if push is not None and code == 0:
         push.send(output_path, "dataset", EXPORT)

@@ -1,4 +1,4 @@
-"""`promptcot extract`: the foundational concepts of problems."""
+"""`promptcot extract`: has annotators name the concepts of each problem."""
 
 from __future__ import annotations
 

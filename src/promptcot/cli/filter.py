@@ -1,4 +1,4 @@
-"""`promptcot filter`: from judged files to the problems worth keeping."""
+"""`promptcot filter`: keeps the problems that the judges rate perfect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 
 
 class Template(click.ParamType[str], Touches):
-    """Judged files: one, several by number (`{}`), or those that a pattern finds."""
+    """Output files of `judge`: one file, a template with `{}` for their numbers, or a glob pattern."""
 
     name = "text"
 

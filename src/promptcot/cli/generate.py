@@ -1,4 +1,4 @@
-"""`promptcot generate`: a rationale and a problem for each combination."""
+"""`promptcot generate`: has a model write a rationale and a problem for each combination."""
 
 from __future__ import annotations
 

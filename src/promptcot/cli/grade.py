@@ -1,4 +1,4 @@
-"""`promptcot grade`: what a file of predictions is worth, and how sure one may be of it."""
+"""`promptcot grade`: grades a file of predictions, and reports accuracy with intervals."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
     if compare is not None and options["details"] is not None:
-        raise click.UsageError("--details goes with --output-path")
+        raise click.UsageError("--details needs --output-path PREDICTIONS, and excludes --compare")
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks", "strict")}}
     with Graders(options["workers"], options["limit"], named=options["verifier"]) as graders:

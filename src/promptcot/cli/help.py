@@ -1,14 +1,13 @@
 """How `--help` looks: options grouped by purpose, an example at the end, and no word broken at any width.
 
-Decides headings, layout and the notes behind an option's text (its default, its range, whether it is required or may be
-repeated). The texts stand beside the options. A verb is declared with `verb`, a verb with verbs of its own with
-`VerbGroup`; all else is click's. Built on click's own formatter: rich-click would load every verb to list them, and
-folds long words in its columns.
+Decides headings, layout and the notes after an option's text (default, range, whether it is required or may be
+repeated). The texts are declared with the options. A verb is declared with `verb`, a verb with verbs of its own with
+`VerbGroup`; everything else is click's. Built on click's own formatter: rich-click would load every verb to list them,
+and folds long words in its columns.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import textwrap
@@ -18,11 +17,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from promptcot.cli.report.streams import is_styled
+
 _FIRST = "Input and output"
 GROUPS: Mapping[str, Sequence[str]] = {
     _FIRST: (
-        *("data_path", "data_paths", "sources", "predictions", "template", "output_path", "output_dir", "journal"),
-        *("columns", "limit_rows", "output"),
+        *("data_path", "data_paths", "sources", "predictions", "template", "output_path", "output_dir", "output"),
+        *("journal", "columns", "limit_rows"),
     ),
     "Prompts": ("domain", "prompt_like", "levels", "style"),
     "Model and server": (
@@ -56,13 +57,16 @@ GROUPS: Mapping[str, Sequence[str]] = {
 """The names of parameters by the heading under which every verb lists them, unless it has a group of its own for one.
 The verb's own groups come after the first of these."""
 SHELLS, YOURS = ("bash", "zsh", "fish"), "auto"
-"""The shells that command lines are completed in, and the name for the one that is used."""
+"""The supported shells, and the name for the shell in use."""
+COMPLETING = "_PROMPTCOT_COMPLETE"
+"""The environment variable with which the script of a shell asks for completions."""
 _OWN = "Options"
-"""The heading of the options of a verb that are in no group."""
+"""The heading of options without a group."""
 
 _GLUE = "\u00a0"
-"""Stands for a space at which no line ends."""
-_MAX_WIDTH, _WITHOUT_TERMINAL, _LEAST = 110, 100, 50
+"""A space at which lines are not broken."""
+_MAX_WIDTH, _WITHOUT_TERMINAL, _LEAST = 110, 100, 30
+_ROOM_FOR_TWO_COLUMNS = 60
 _LONGEST_TERM, _WHOLE = 28, 1000
 _PLAIN = {"INTEGER RANGE": "N", "FLOAT RANGE": "X", "FLOAT": "X", "INTEGER": "N"}
 _DEFAULT = re.compile(r"\s*\[default: (.*)\]$", re.DOTALL)
@@ -81,7 +85,7 @@ class Formatter(click.HelpFormatter):
 
     def write_heading(self, heading: str) -> None:
         """Write a heading, which stands out on a terminal that may show colours."""
-        shown = f"{heading}:" if "NO_COLOR" in os.environ else click.style(f"{heading}:", bold=True)
+        shown = click.style(f"{heading}:", bold=True) if is_styled() else f"{heading}:"
         self.write(f"{'':{self.current_indent}}{shown}\n")
 
     def write_text(self, text: str) -> None:
@@ -95,8 +99,11 @@ class Formatter(click.HelpFormatter):
                 self._write(paragraph, indent, indent)
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = _LONGEST_TERM, col_spacing: int = 2) -> None:
-        """Write terms and what they mean in two columns; a term that is too long has lines of its own."""
+        """Write terms and what they mean in two columns; a term that is too long has lines of its own, and in a narrow
+        terminal every term.
+        """
         rows, indent = list(rows), self.current_indent
+        col_max = col_max if self.width >= _ROOM_FOR_TWO_COLUMNS else 0
         column = min(max((len(term) for term, _ in rows), default=0), col_max) + col_spacing
         for term, meaning in rows:
             start = f"{'':{indent}}{term:<{column}}"
@@ -145,7 +152,7 @@ class Verb(click.Command):
         write_example(formatter, self.example)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may follow; an option that is typed with underscores is completed with underscores."""
+        """Completions; an option that is typed with underscores is completed with underscores."""
         return in_its_spelling(super().shell_complete, ctx, incomplete)
 
 
@@ -170,11 +177,11 @@ class VerbGroup(click.Group):
             formatter.write_dl([(name, one.get_short_help_str(_WHOLE)) for name, one in found.items() if one])
 
     def completions(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may follow, spelled with dashes."""
+        """Completions, spelled with dashes."""
         return super().shell_complete(ctx, incomplete)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may follow; what is typed with underscores is completed with underscores."""
+        """Completions; words typed with underscores are completed with underscores."""
         return in_its_spelling(self.completions, ctx, incomplete)
 
 
@@ -215,7 +222,7 @@ def _name(option: click.Option) -> str:
 
 
 def record(option: click.Option, ctx: click.Context) -> tuple[str, str]:
-    """An option as it is typed, and its text with what holds of its value in brackets."""
+    """The names of an option with its metavar, and its text with notes on its value in brackets."""
     names = ", ".join(sorted(option.opts, key=len))
     if option.secondary_opts:
         return f"{names} / {', '.join(option.secondary_opts)}", _described(option, ctx)
@@ -223,7 +230,7 @@ def record(option: click.Option, ctx: click.Context) -> tuple[str, str]:
 
 
 def metavar(option: click.Option, ctx: click.Context) -> str:
-    """What stands for the value of an option; empty for a flag."""
+    """The metavar of an option; empty for a flag."""
     if option.is_flag or option.count or option.secondary_opts:
         return ""
     found = option.make_metavar(ctx)
@@ -248,7 +255,7 @@ def _notes(option: click.Option, ctx: click.Context, written: re.Match[str] | No
         yield f"default:{_GLUE}{extra['default']}"
     elif metavar(option, ctx):
         yield f"default:{_GLUE}none"
-    if "<" in (bounds := extra.get("range", "")):  # that a count is at least 1 goes without saying
+    if "<" in (bounds := extra.get("range", "")):  # for a count, "at least 1" is obvious
         yield bounds.replace("x", metavar(option, ctx))
     if option.multiple:
         yield "may be repeated"
@@ -269,7 +276,7 @@ def write_example(formatter: click.HelpFormatter, example: str) -> None:
 def in_its_spelling(
     complete: Callable[[click.Context, str], list[CompletionItem]], ctx: click.Context, incomplete: str
 ) -> list[CompletionItem]:
-    """What completes an option or a verb, with underscores where those are what was typed."""
+    """Completions of an option or a verb, with underscores if the typed word has some."""
     if "_" not in incomplete or "=" in incomplete:
         return complete(ctx, incomplete)
     found = complete(ctx, incomplete.replace("_", "-"))

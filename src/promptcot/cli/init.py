@@ -1,4 +1,4 @@
-"""`promptcot init`: the folder of a new domain, to begin with."""
+"""`promptcot init`: creates the folder of a new domain."""
 
 from __future__ import annotations
 

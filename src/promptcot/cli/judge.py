@@ -1,4 +1,4 @@
-"""`promptcot judge`: one judge's ratings of every problem."""
+"""`promptcot judge`: has one judge model rate each problem."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from promptcot import domains, nano
+from promptcot.cli import known
 from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.options import data_path, model_of, model_options, output_path, prompts_option
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
@@ -23,7 +25,11 @@ from promptcot.stages.judge import Judge
 @data_path("Problems, as written by `generate`.")
 @output_path("Output: the same rows with `judge`, `ratings` and `judgement`.")
 @click.option(
-    "--judge", "name", metavar="NAME", help="Name of the judge in files and reports.  [default: the model's name]"
+    "--judge",
+    "name",
+    metavar="NAME",
+    shell_complete=completing(known.judges),
+    help="Name of the judge in files and reports.  [default: the model's name]",
 )
 @prompts_option
 @model_options(temperature=0.6)

@@ -1,4 +1,4 @@
-"""The names that ship with the package, for the completion of command lines; each list is made when it is asked for."""
+"""The names that ship with the package, for the completion of command lines. Imports are made when needed."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def models() -> list[str]:
     return [nano.NAME, *(f"{nano.NAME}:{role}" for role in nano.ROLES)]
 
 
+def judges() -> list[str]:
+    """Names of judges that have an embedded model."""
+    from promptcot import nano
+
+    return [role.removeprefix("judge-") for role in nano.ROLES if role.startswith("judge-")]
+
+
 def levels() -> list[str]:
     """The levels of the default domain."""
     from promptcot import domains
@@ -71,7 +78,7 @@ def styles() -> list[str]:
 
 
 def completing(names: Callable[[], Collection[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """What completes an option with these names; after a comma, the next of them."""
+    """A completion function for these names, which may be separated by commas."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         before, comma, begun = incomplete.rpartition(",")

@@ -1,4 +1,4 @@
-"""`promptcot label`: the answer that the traces of each problem agree on, and what can be learned from them."""
+"""`promptcot label`: labels problems with the answer that most traces give, and writes training rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptcot measure`: what a set of problems is like, and how two sets differ."""
+"""`promptcot measure`: measures a set of problems, or compares two."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def command(
     are larger than chance explains.
     """
     if len(sets) > 2:
-        raise click.UsageError(f"one set is measured, or two are compared; {len(sets)} were given")
+        raise click.UsageError(f"measure takes one set, or two to compare; {len(sets)} were given")
     if len(vectors) > len(sets):
         raise click.UsageError("--vectors: give at most one file for each set")
     columns, serving = take_columns(options, say)
@@ -90,9 +90,11 @@ def command(
 def _vectors(
     files: tuple[Path, ...], semantic: str | None, serving: dict[str, Any], observer: Observer
 ) -> list[VectorsOf]:
-    """Where vectors are from, of each set for which it is said. Raises click.UsageError."""
+    """The source of the embeddings of each set, from the options. Raises click.UsageError."""
     if semantic is None:
         return [partial(vectors_by_id, file) for file in files]
     if files:
-        raise click.UsageError("--vectors and --semantic: vectors are read, or a model is asked for them; give one")
+        raise click.UsageError(
+            "--vectors and --semantic exclude each other: read embeddings from files or compute them"
+        )
     return [vectors_by(served_as(semantic, serving), observer)] * 2

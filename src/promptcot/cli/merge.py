@@ -1,4 +1,4 @@
-"""`promptcot merge`: what several drivers made with --shard, as one would have made it."""
+"""`promptcot merge`: joins the outputs of shards into the output of an unsharded command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from promptcot.cli.help import verb
 from promptcot.cli.parameters import SOURCE_EITHER, TARGET_EITHER
 from promptcot.cli.report.console import Console, print_summary, say_all, warn
 from promptcot.cli.report.result import RESULT
-from promptcot.cli.report.run import code_of, files_of, numbers, report_lines, summary
+from promptcot.cli.report.run import code_of, files_of, next_lines, numbers, report_lines, summary
 from promptcot.pipeline.merge import lacking, merge_files, shards_of
 from promptcot.pipeline.merge_runs import merge_runs
 from promptcot.pipeline.synchronous import wait_for
@@ -33,7 +33,7 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     """
     found, observer = shards_of(target, shards, partial=partial), Console()
     if missing := lacking(found):
-        warn(f"joined without {missing}: the command without --shard, into {target}, asks about its rows")
+        warn(f"merged without {missing}; run the command without --shard, into {target}, to process its rows")
     if not found[0].path.is_dir():
         return print_summary(target, [merge_files(target, found, observer)])
     merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))
@@ -42,4 +42,5 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     RESULT.wrote(*files_of(merged))
     say_all(summary(merged, inputs))
     say_all(report_lines(report_at_end(merged.directory)))
+    say_all(next_lines(merged, inputs))
     return code_of(merged)

@@ -140,7 +140,7 @@ async def _serve(server: MockServer) -> None:
     async with server:
         say(f"mock server at {server.url}, model {', '.join(server.options.models)}, seed {server.options.seed}")
         RESULT.add(url=server.url, models=server.options.models, seed=server.options.seed)
-        RESULT.emit(None)  # who starts it waits for the address
+        RESULT.emit(None)  # the caller waits for the address
         await asyncio.Event().wait()  # until it is cancelled
 
 

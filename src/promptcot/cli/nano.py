@@ -1,4 +1,4 @@
-"""`promptcot nano`: where the embedded models lie, and the truth about a run on them."""
+"""`promptcot nano`: prints the folder of an embedded model, and checks a run on these models exactly."""
 
 from __future__ import annotations
 

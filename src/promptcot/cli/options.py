@@ -86,7 +86,7 @@ def _json_object(ctx: click.Context, param: click.Parameter, value: str | None) 
     try:
         found = loads(value.encode(errors="surrogatepass")) if value else {}
     except ValueError as error:
-        raise click.BadParameter(f"this is no JSON: {error}") from error
+        raise click.BadParameter(f"this is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise click.BadParameter('write a JSON object, such as {"reasoning_effort": "high"}')
     return found
@@ -116,7 +116,7 @@ def seed_option(help: str) -> Callable[[Command], Command]:
 
 
 def prompt_like(command: Command) -> Command:
-    """The wording of the generator's prompts, from rows that have it."""
+    """`--prompt-like`: the wording of the prompts, from rows that contain one."""
     return click.option(
         "--prompt-like",
         type=SOURCE,
@@ -181,7 +181,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "price": {"type": NOT_NEGATIVE, "nargs": 2, "metavar": "PROMPT COMPLETION"},
     "chat": {"cls": Switch},
 }
-"""Where an option is more than the type and the default of its key say."""
+"""Options that differ from the type and default of their key."""
 
 _SCHEMA = Asked.model_json_schema()["properties"]
 _SERVED = [key for key in Served.model_fields if key not in ("price", "replicas")]
@@ -190,7 +190,7 @@ _DRAWN = ["temperature", "top_p", "repetition_penalty", *_WHERE_SET, "max_tokens
 
 
 def model_options(*, temperature: float) -> Callable[[Command], Command]:
-    """What describes a model, how tokens are drawn from it, and what it may cost."""
+    """The options for a model, its sampling settings and its cost."""
     drawn = [_option(key, **({"default": temperature} if key == "temperature" else {})) for key in _DRAWN]
     seed = seed_option("Random seed; each request gets its own, derived from it.")
     work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options, no_batches)
@@ -233,15 +233,15 @@ def _type_of(schema: Mapping[str, Any]) -> click.ParamType[Any] | None:
 
 
 served_options = together(*map(_option, _SERVED))
-"""What says which model is asked, and who serves it."""
+"""The options for a model and its server."""
 
 
 serving_options = together(*(_option(key) for key in _SERVED if key != "model"))
-"""What says who serves a model that another option names."""
+"""The options for the server of a model that another option names."""
 
 
 def served_as(model: str, options: Mapping[str, Any], **drawn: Any) -> Model:
-    """A model of this name, served as the options of `serving_options` say; `drawn` is how tokens are, where they are.
+    """A model with this name, served by the options of `serving_options`; `drawn` are its sampling settings.
 
     Raises RecipeError.
     """
@@ -250,19 +250,19 @@ def served_as(model: str, options: Mapping[str, Any], **drawn: Any) -> Model:
 
 
 def served_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a recipe's section that the options of `served_options` stand for."""
+    """The keys of a recipe's section for the options of `served_options`."""
     given = {key: options[option_of(key)] for key in _SERVED if key != "model" or _is_named(options)}
     return {**given, "engine_args": given["engine_args"] or []}
 
 
 def _is_named(options: Mapping[str, Any]) -> bool:
-    """Whether somebody has typed the model: of a default nothing follows."""
+    """Whether the model was given on the command line; the default does not count."""
     typed = click.get_current_context().get_parameter_source("model_path") is not ParameterSource.DEFAULT
     return typed or bool(options.get("annotators"))
 
 
 def told(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as they are written down: those of `_WHERE_SET` only where they are set."""
+    """The options for the manifest: those of `_WHERE_SET` only if they are set."""
     return {name: value for name, value in options.items() if name not in _WHERE_SET or value not in (None, ())}
 
 
@@ -270,7 +270,7 @@ def model_of(options: Mapping[str, Any]) -> Model:
     """The model that the options of `model_options` describe. Raises RecipeError."""
     price = options["price"] and dict(zip(("prompt", "completion"), options["price"], strict=True))
     if options["max_cost"] and not price:
-        raise UsageError("--max-cost needs --price, what a million tokens of prompt and of completion cost")
+        raise UsageError("--max-cost needs --price, the prices of a million prompt tokens and completion tokens")
     drawn = {key: options[option_of(key)] for key in _DRAWN}
     return checked(Model, **served_of(options), **drawn, price=price)
 
@@ -284,6 +284,6 @@ def checked(section: type[Section], **given: Any) -> Section:
 
 
 def _said(place: Sequence[int | str], message: str) -> str:
-    """A mistake with the option that it is about, where it is about one."""
+    """A mistake, with the name of its option if there is one."""
     message = message.removeprefix("Value error, ")
     return f"--{option_of(str(place[0])).replace('_', '-')}: {message}" if place else message

@@ -1,8 +1,7 @@
-"""Types of options that many verbs have, and one decorator out of several.
+"""The types of options that many verbs share.
 
-Decides which paths may be addresses: what is read may, what is written may where the command has `--journal`, and
-everything else has to be on this machine. A type also says what a value stands for: files that are read, or written.
-So `cli.addresses` knows of every verb what it touches, and no input becomes an output.
+Decides which paths may be addresses: inputs may, outputs may if the command has `--journal`, and all others must be on
+this machine. A type also says which files a value reads or writes, so that `cli.addresses` can check every verb.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ JOURNAL = "journal"
 
 
 _SHIPPED = ("nano", "contest")
-"""Names of concepts, problems and models that ship, which mean no file of this name."""
+"""Names of shipped concepts, problems and models, which never mean a file of this name."""
 
 
 class Touches:
-    """What a value of an option or argument stands for on the disk; the types of all that are paths have it."""
+    """The files that the value of an option or argument stands for; a base of all types of paths."""
 
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
-        """The files and folders that are read; `options` are all that were given."""
+        """The files and folders that are read; `options` has the values of all options."""
         return iter(())
 
     def writes(self, value: Any) -> Iterator[Written]:
@@ -53,7 +52,7 @@ class Touches:
 
 
 class LocalPath(click.Path, Touches):
-    """A file or folder on this machine, which is read, or of a folder files such as `inside`; `file://` is one, too."""
+    """A file or folder on this machine that is read (of a folder, the files `inside`). It may begin with `file://`."""
 
     def __init__(self, inside: tuple[str, ...] = (), shown: str = "FILE") -> None:
         super().__init__(path_type=Path)
@@ -67,7 +66,7 @@ class LocalPath(click.Path, Touches):
         if text.lower().startswith("file://"):
             text = text[len("file://") :]
         if _NAMELESS.fullmatch(text):
-            self.fail(f"{text!r} names no file or folder at an address", param, ctx)
+            self.fail(f"{text!r} is an address without a file or folder", param, ctx)
         if not text:
             self.fail("this is empty; give the path of a file or folder", param, ctx)
         if (url := url_of(text)) is not None and (why := self._why_not(ctx)):
@@ -75,7 +74,7 @@ class LocalPath(click.Path, Touches):
         return super().convert(text, param, ctx)
 
     def _why_not(self, ctx: click.Context | None) -> str | None:
-        """Why no address can be used here, if none can."""
+        """Why an address is refused here; None if it is allowed."""
         return "this is an address, and a path on this machine is needed here; copy it to a disk and give its path"
 
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
@@ -83,7 +82,7 @@ class LocalPath(click.Path, Touches):
 
 
 class Workplace(LocalPath):
-    """A folder in which outputs at addresses are made. They are checked themselves."""
+    """The local folder for outputs at addresses. The outputs are checked instead."""
 
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
         return iter(())
@@ -101,7 +100,7 @@ class Source(LocalPath):
 
 
 class Target(LocalPath):
-    """An output; at an address it is made in the folder of --journal, and copied there in the end."""
+    """An output. One at an address is written in the folder of --journal, and uploaded at the end."""
 
     def __init__(self, kind: Kind, shown: str = "FILE") -> None:
         super().__init__(shown=shown)
@@ -151,7 +150,7 @@ def _domains() -> Collection[str]:
 
 
 class NameOr(click.ParamType[str], Touches):
-    """A name, of what ships or of the Hub, or else the path of a file, or of a folder with files such as `inside`."""
+    """A shipped name, a name on the Hub, or the path of a file, or of a folder with files such as `inside`."""
 
     name = "text"
 
@@ -178,7 +177,7 @@ class NameOr(click.ParamType[str], Touches):
         return str(value)
 
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
-        """What is there under the name, unless the name means what ships. With commas it may be several names."""
+        """The file or folder of this name, unless the name is shipped. Commas may separate several names."""
         for name in dict.fromkeys((value, *value.split(","))):
             path = expanded(name)
             shipped = name in _SHIPPED or name.startswith("nano:") or name in self._names()
@@ -218,12 +217,12 @@ PROMPTS = NameOr(MODEL, _domains, shown="DOMAIN")
 
 
 class Count(click.IntRange):
-    """A number of things, at most as many as can be counted: `islice` and numpy take no larger one."""
+    """A count of at most sys.maxsize, the limit of `islice` and numpy."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         found = super().convert(value, param, ctx)
         if found > sys.maxsize:
-            self.fail(f"{found} is more than can be counted", param, ctx)
+            self.fail(f"{found} is too large", param, ctx)
         return found
 
 
@@ -237,7 +236,7 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         found = super().convert(value, param, ctx)
         if not math.isfinite(found):
-            self.fail(f"{value!r} is no finite number", param, ctx)
+            self.fail(f"{value!r} is not a finite number", param, ctx)
         return found
 
 
@@ -259,7 +258,7 @@ class ShardName(click.ParamType[Shard]):
 
 
 class ColumnNames(click.ParamType[dict[str, str]]):
-    """Columns by our field, as `FIELD=COLUMN,…`."""
+    """Names of columns by field, as `FIELD=COLUMN,…`."""
 
     name = "columns"
 
@@ -279,7 +278,7 @@ columns_option = click.option(
 
 
 class VerifierName(click.ParamType[str]):
-    """The name of a verifier, or of a Python object that is one."""
+    """The name of a verifier, or the import path of a Python object."""
 
     name = "verifier"
 
@@ -305,7 +304,7 @@ _TOLD_IF_GIVEN = ("columns", "verifier")
 
 
 def take_columns(options: Mapping[str, Any], tell: Callable[[str], None]) -> tuple[Columns, dict[str, Any]]:
-    """How rows are read, and the other options; `columns` is one of them where it was given, and so is `verifier`."""
+    """The columns, and the other options, which include `columns` and `verifier` only if they were given."""
     settings = {name: value for name, value in options.items() if name not in _TOLD_IF_GIVEN or value}
     return Columns(options["columns"] or {}, tell), settings
 
@@ -334,4 +333,17 @@ def changes_option(
     help: str = "Override one key of the recipe.",
 ) -> Callable[[Command], Command]:
     """`--set`, for changes of a recipe."""
-    return click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help=help)
+    return click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        shell_complete=_complete_change,
+        help=help,
+    )
+
+
+def _complete_change(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from promptcot.cli.recipe_keys import complete_change  # imports the schemas of all recipes
+
+    return complete_change(ctx, param, incomplete)

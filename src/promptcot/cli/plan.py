@@ -1,4 +1,4 @@
-"""`promptcot plan`: hours, bytes, wall time and money for so many accepted problems, before anything is rented.
+"""`promptcot plan`: estimates GPU-hours, storage, wall time and cost for a number of accepted problems.
 
 Decides which run directory is looked at and what the options mean. The arithmetic is `promptcot.planning`'s, the words
 are `cli.report.plan`'s.
@@ -108,7 +108,7 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
 
 
 def _up_to(until: str | None, recipe: Recipe, *, with_solve: bool | None) -> Recipe:
-    """The recipe without the steps behind `until`, as `run --until` ends, or behind the last before the traces.
+    """The recipe up to the step `until`, as with `run --until`; or without the traces and the steps after them.
 
     Raises UsageError for a step that it does not have, or that does not give problems.
     """
@@ -123,7 +123,7 @@ def _up_to(until: str | None, recipe: Recipe, *, with_solve: bool | None) -> Rec
 
 
 def as_numbers(made: Made) -> dict[str, Any]:
-    """What `--json` prints."""
+    """The plan for `--json`."""
     plan, rates, found, supply = made.plan, made.rates, made.found, made.supply
     asked = {stage.name: {"calls": stage.calls, **stage.rates} for stage in rates}
     return {
@@ -147,13 +147,13 @@ def as_numbers(made: Made) -> dict[str, Any]:
 
 
 def _given(changes: tuple[str, ...]) -> list[str]:
-    """The keys that are set for this plan. Raises UsageError for a value that would keep another one's source."""
+    """The keys changed with --set. Raises UsageError for a new value beside the source of the old one."""
     keys = [change.partition("=")[0].strip() for change in changes]
     for key in keys:
         if key.startswith("plan.") and key.endswith(".value"):
             short = key.removesuffix(".value")
             raise UsageError(
-                f"--set {key}: the source beside it speaks of another value. Set {short} itself: --set {short}=V, or "
+                f"--set {key}: its source refers to the old value. Set {short} itself: --set {short}=V, or "
                 f"--set '{short}={{value=V, source=\"…\"}}'"
             )
     return [key for key in keys if key.startswith("plan.")]
@@ -162,7 +162,7 @@ def _given(changes: tuple[str, ...]) -> list[str]:
 def _find(
     recipe: Recipe, directory: Path | None, gpus: int | None, *, may_accept_none: bool
 ) -> tuple[Found | None, str]:
-    """What was measured, and where one looked in words."""
+    """The measured rates, if there are any, and a sentence on their origin."""
     usual = Path("out") / recipe.name
     if directory is not None or has_enough(usual):
         found = read_run(directory or usual, recipe, gpus, may_accept_none=may_accept_none)
@@ -171,12 +171,12 @@ def _find(
             f"measured in {found.directory} ({counted(found.combinations, 'combination')}); others as stated",
         )
     if gpus is not None:
-        raise UsageError(f"--run-gpus: there is no run to measure in, as {usual} holds none; say which with --run")
+        raise UsageError(f"--run-gpus: {usual} holds no run to measure in; name another one with --run")
     return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"
 
 
 def _supply(recipe: Recipe, directory: Path, draws: int) -> tuple[Supply, bool]:
-    """What the concepts can give, drawn with vectors where they exist already."""
+    """An estimate of how many combinations the concepts can yield; embeddings are used if they exist."""
     inputs = Inputs(recipe, directory)
     vectors = inputs.existing_vectors
     found = try_out(make_sampler(inputs.table, vectors, recipe.sample), recipe.seed, draws)

@@ -1,4 +1,4 @@
-"""The options of commands that upload what they made to the Hugging Face Hub, and what these print on the way."""
+"""The options for uploads to the Hugging Face Hub, and what an upload prints."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ push_options: Callable[[Command], Command] = together(
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What was asked for: the name of a repository, and how to go about it."""
+    """The options of an upload: the name of the repository, and how to upload."""
 
     name: str
     public: bool = False
@@ -53,11 +53,11 @@ class Push:
     dry_run: bool = False
 
     def check(self) -> None:
-        """Raises what stands against an upload, before anything is made for it: UsageError, InputError."""
+        """Check before the work begins that an upload is possible. Raises UsageError, InputError."""
         check_name(self.name) if self.dry_run else check_ready(self.name)
 
     def send(self, folder: Path, kind: Kind, mark: str) -> None:
-        """List the files, and upload them unless it is a dry run or a person says no. Raises InputError, UsageError."""
+        """List the files, and upload them after confirmation, unless it is a dry run. Raises InputError, UsageError."""
         parcel = pack(folder, self.name, kind, mark, public=self.public)
         uploads = {"address": parcel.address, "public": parcel.public, "files": parcel.files, "uploaded": False}
         RESULT.add(upload=uploads)
@@ -80,11 +80,11 @@ class Push:
 
 
 def take_push(options: dict[str, Any]) -> Push | None:
-    """Takes the options of `push_options` out of these; None without --push. Raises UsageError for others of them."""
+    """Remove the options of `push_options` from `options`; None without --push. Raises UsageError if one lacks it."""
     name, *flags = (options.pop(key) for key in _NAMES)
     if name is None:
         if lonely := [key for key, given in zip(_NAMES[1:], flags, strict=True) if given]:
-            raise UsageError(f"--{lonely[0].replace('_', '-')} goes together with --push OWNER/NAME")
+            raise UsageError(f"--{lonely[0].replace('_', '-')} needs --push OWNER/NAME")
         return None
     return Push(name, *flags)
 

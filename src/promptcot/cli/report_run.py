@@ -1,6 +1,6 @@
-"""`promptcot report`: a run as one page of HTML, or two runs side by side.
+"""`promptcot report`: writes a run as one HTML page, or two runs side by side.
 
-The folder `cli/report` holds what is printed; the pages are made in `promptcot.report`.
+`promptcot.report` writes the pages; the folder `cli/report` is about what verbs print.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from promptcot.cli.help import verb
 from promptcot.cli.parameters import RUN_FOLDER, TARGET_ALONE
 from promptcot.cli.report.console import say
 from promptcot.cli.report.result import RESULT
+from promptcot.inspection.files import packed_files
 from promptcot.report.comparison import write_comparison
 from promptcot.report.writing import REPORT, write_report
 
@@ -42,6 +43,9 @@ def command(runs: tuple[Path, ...], output: Path | None) -> int:
         raise click.UsageError(f"report takes one run, or two to compare; {len(runs)} were given")
     page = write_report(runs[0], output) if len(runs) == 1 else _compared(runs[0], runs[1], output)
     RESULT.wrote(page)
+    for run in runs:
+        if packed := packed_files(run):
+            say(f"{run}: {', '.join(packed)}: not in the report, because only plain .jsonl files of a run are read")
     say(f"report: {page}")
     return 0
 

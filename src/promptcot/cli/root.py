@@ -1,13 +1,12 @@
-"""The verbs, and what the process exits with."""
+"""The verbs, and the exit code of the process."""
 
 from __future__ import annotations
 
-import difflib
 import errno
 import gc
 import importlib
-import io
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -15,16 +14,17 @@ from click.shell_completion import CompletionItem
 
 from promptcot import __version__
 from promptcot.cli import say_interrupted
-from promptcot.cli.help import SHELLS, YOURS, VerbGroup
+from promptcot.cli.help import COMPLETING, SHELLS, YOURS, VerbGroup
 from promptcot.cli.json_option import typed_in, with_json
 from promptcot.cli.report.console import complain, say_all
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
+from promptcot.cli.report.usage import explained, meant
 from promptcot.errors import PromptCoTError
 from promptcot.interruption import INTERRUPTED
 from promptcot.storage.provenance import commanded
 
-# Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
+# With Python's default thresholds, garbage collection took a fifth of the CPU with thousands of rows in flight.
 _RARELY = (20_000, 20, 20)
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
@@ -40,7 +40,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "judge": "Have a model rate problems.",
         "filter": "Keep the problems that the judges rate perfect.",
     },
-    "Make a set of them": {
+    "Turn problems into a set": {
         "verify": "Keep the problems that a model votes to be well-posed.",
         "dedup": "Remove near-duplicate problems.",
         "decontaminate": "Remove problems that occur in a benchmark.",
@@ -64,17 +64,20 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Plan, check and clean up": {
         "plan": "Estimate GPU-hours, storage, time and cost of a number of problems.",
         "doctor": "Check whether a run would work here: machine, servers and models.",
-        "merge": "Merge what several machines made with --shard.",
+        "merge": "Merge the outputs of several machines, which ran with --shard.",
         "clean": "Remove the journals and work files of a finished run.",
         "mock-server": "Serve synthetic replies over the OpenAI API, for tests.",
         "nano": "Find the embedded models, and check a run on them exactly.",
     },
 }
-"""Every verb by purpose, with the line that the list of verbs has for it; its module has the name of the verb."""
+"""Every verb by purpose, with its line in the list of verbs. The module of a verb has the same name."""
 VERBS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()}
 
 _FILES = {"report": "report_run"}
-"""Verbs whose module has another name: `cli.report` is what is printed."""
+"""Verbs whose module has another name: `cli.report` is the package for printed text."""
+COMMANDS = {"chain": ("fresh", "mismatch", "students", "generators"), "nano": ("path", "check")}
+"""The commands of verbs that are groups."""
+_INTERRUPTED = "the command was interrupted; the same command resumes it"
 
 
 def _dashes(token: str) -> str:
@@ -92,7 +95,7 @@ class _Verbs(VerbGroup):
         verb = _dashes(cmd_name)
         if verb not in VERBS:
             return None
-        from promptcot.cli.addresses import with_addresses  # `--help` needs none of what it imports
+        from promptcot.cli.addresses import with_addresses  # not needed for `--help`
 
         module = _FILES.get(verb, verb.replace("-", "_"))
         command: click.Command = importlib.import_module(f"promptcot.cli.{module}").command
@@ -102,10 +105,9 @@ class _Verbs(VerbGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         verb = _dashes(args[0])
-        if verb not in VERBS and not verb.startswith("-"):
-            near = difflib.get_close_matches(verb, VERBS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VERBS)}"
-            raise click.UsageError(f"there is no verb {args[0]!r}; {hint}", ctx)
+        if verb not in VERBS and not verb.startswith("-") and not ctx.resilient_parsing:
+            hint = meant(verb, VERBS) or f"; the verbs are {', '.join(VERBS)}"
+            raise click.UsageError(f"there is no verb {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -137,7 +139,7 @@ def _install(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:
 
 
 def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An option that may name a shell, does its work, and ends the command."""
+    """An option with an optional shell that does its work and ends the command."""
     return click.option(
         name,
         type=click.Choice([YOURS, *SHELLS]),
@@ -154,6 +156,7 @@ def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Cal
 @click.group(
     cls=_Verbs,
     context_settings={"token_normalize_func": _dashes, "help_option_names": ["-h", "--help"], "max_content_width": 110},
+    subcommand_metavar="VERB ...",
     example="promptcot run",
 )
 @click.version_option(__version__, prog_name="promptcot")
@@ -178,58 +181,70 @@ def run(arguments: list[str]) -> int:
             code = _run(arguments)
         except Exception as error:
             RESULT.fail(type(error).__name__, str(error))
-            RESULT.emit(1)
+            _emit(1, arguments)
             raise
-        RESULT.emit(code)
+        _emit(code, arguments)
         return STREAMS.end(code)
 
 
 def _run(arguments: list[str]) -> int:
-    """The exit code as far as the command itself knows."""
+    """Run the command; returns its exit code."""
+    if COMPLETING in os.environ:
+        importlib.import_module("promptcot.cli.completion")  # which knows how bash splits words
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
     except SystemExit as done:  # a shell has asked for completions, and click has answered
-        return int(done.code or 0)
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except click.ClickException as error:
-        if not RESULT.wanted and typed_in(arguments):
-            RESULT.want(_verb_in(arguments))
-        return _ended("UsageError", error.format_message(), _usage(error), 2)
+        words = explained(error, " ".join(filter(None, ("promptcot", _command_in(arguments)))))
+        is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        return _ended("UsageError", words, click.unstyle(error.message) if is_help else f"promptcot: {words}", 2)
     except PromptCoTError as error:
         return _ended(type(error).__name__, str(error), f"promptcot: {error}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         say_interrupted()
-        RESULT.fail("Interrupted", "the command was interrupted; the same command resumes it")
+        RESULT.fail("Interrupted", _INTERRUPTED)
         return INTERRUPTED
     except OSError as error:
         return _refused(error)
 
 
 def _ended(kind: str, message: str, line: str, code: int) -> int:
-    """Say which error ended the command; returns the exit code."""
+    """Print the error that ended the command; returns the exit code."""
     complain(line)
     RESULT.fail(kind, message)
     return code
 
 
-def _verb_in(arguments: list[str]) -> str | None:
-    """The verb of a command line that could not be parsed."""
-    return next((verb for word in arguments[:1] if (verb := _dashes(word)) in VERBS), None)
+def _emit(code: int, arguments: list[str]) -> None:
+    """Print the JSON object; also where an error or Ctrl-C ended the command before `--json` was parsed."""
+    if RESULT.failed and not RESULT.wanted and typed_in(arguments):
+        RESULT.want(_command_in(arguments))
+    RESULT.emit(code)
+
+
+def _command_in(arguments: list[str]) -> str | None:
+    """The words of a command line that choose the command, which is not imported; None for an unknown verb."""
+    verb, *rest = [*map(_dashes, arguments[:2]), ""]
+    if verb not in VERBS:
+        return None
+    return f"{verb} {rest[0]}" if rest[0] in COMMANDS.get(verb, ()) else verb
+
+
+def stopped_early(arguments: Sequence[str]) -> None:
+    """Print the JSON object of a command that Ctrl-C ended outside of `run`, if none was printed."""
+    if not RESULT.printed:
+        RESULT.fail("Interrupted", _INTERRUPTED)
+        _emit(INTERRUPTED, list(arguments))
 
 
 def _refused(error: OSError) -> int:
-    """What the system refused, in one line. Without the name of a file it is the help, which click prints itself."""
+    """Print an error of the operating system; one without a file name comes from printing help, which click does."""
     if error.filename is None:
         STREAMS.lose(error)
         RESULT.fail("OSError", str(error))
         return 0 if error.errno == errno.EPIPE else 1
     line = f"{error.filename}: {error.strerror}; check that it can be read and written"
     return _ended("OSError", line, f"promptcot: {line}", 1)
-
-
-def _usage(error: click.ClickException) -> str:
-    """What click says about a mistake; it may repeat anything that was typed."""
-    words = io.StringIO()
-    error.show(words)
-    return words.getvalue().rstrip("\n")

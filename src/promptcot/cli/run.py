@@ -29,6 +29,7 @@ from promptcot.cli.report.run import (
     caution,
     code_of,
     files_of,
+    next_lines,
     numbers,
     preview,
     preview_numbers,
@@ -142,4 +143,5 @@ def _run(inputs: Inputs, scale: Scale | None) -> int:
     RESULT.wrote(*files_of(finished))
     say_all(summary(finished, inputs))
     say_all(report_lines(report_at_end(finished.directory)))
+    say_all(next_lines(finished, inputs))
     return code_of(finished)

@@ -1,4 +1,4 @@
-"""`promptcot run` for a recipe that is a chain: which options it takes, and what is told beforehand."""
+"""`promptcot run` for a recipe that is a chain: checks the options and prints the steps."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from promptcot.cli.addresses import touched
 from promptcot.cli.report.console import say
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.train import need_packages
+from promptcot.core.units import counted
 from promptcot.errors import UsageError
 from promptcot.storage.json import loads
 from promptcot.storage.overlap import Read, Written, check_paths
@@ -31,8 +32,8 @@ def run_chain(
     given = {key: value for key, value in overrides.items() if value is not None}
     if refused := [key.rpartition(".")[2].replace("_", "-") for key in given if key not in _TAKEN]:
         raise UsageError(
-            f"--{refused[0]} is for runs of the pipeline, and {recipe} is a chain, whose models have settings of "
-            "their own: change one with --set"
+            f"--{refused[0]} is for runs of the pipeline, and {recipe} is a chain, whose steps have their own "
+            "settings; change them with --set"
         )
     resolved = load_chain(recipe, changes, seed=given.get("seed"), target=given.get("run.target"))
     directory = output_dir or Path("out") / resolved.name
@@ -45,8 +46,8 @@ def run_chain(
             say(f"# {number}. {step.name}\n{step.shown}")
         return 0
     check_steps(steps)
-    need_packages()  # the training is one of the last steps
-    say(f"promptcot run: chain {resolved.name}, {len(steps)} steps, seed {resolved.seed}, into {directory}")
+    need_packages()  # training is one of the last steps
+    say(f"promptcot run: chain {resolved.name}, {counted(len(steps), 'step')}, seed {resolved.seed}, into {directory}")
     code = run_steps(steps, directory, resolved.model_dump(mode="json"), say)
     if RESULT.wanted:
         RESULT.add(steps=loads((directory / STATE).read_bytes())["steps"])
@@ -56,9 +57,9 @@ def run_chain(
 
 
 def check_steps(steps: Iterable[Step]) -> None:
-    """Raises UsageError where a step would replace what the chain, or an earlier step, was given to read.
+    """Raises UsageError if a step would overwrite an input of the chain or of an earlier step.
 
-    Each command looks at its own paths only.
+    A command checks only its own paths.
     """
     given: list[Read] = []
     made: list[Written] = []
@@ -71,7 +72,7 @@ def check_steps(steps: Iterable[Step]) -> None:
 
 def _touched(arguments: Sequence[str]) -> tuple[list[Read], list[Written]]:
     """What a command line reads and writes."""
-    from promptcot.cli.root import root  # which knows the verbs, and this one too
+    from promptcot.cli.root import root  # root imports the verbs, and this module
 
     command: click.Command = root
     context, words = click.Context(root, info_name="promptcot", **root.context_settings), list(arguments)
@@ -85,5 +86,5 @@ def _touched(arguments: Sequence[str]) -> tuple[list[Read], list[Written]]:
 
 
 def _is_made(path: Path, output: Written) -> bool:
-    """Whether an earlier step makes it."""
+    """Whether `path` is made by an earlier step."""
     return path in (output.path, *output.files) or (output.is_folder and output.path in path.parents)

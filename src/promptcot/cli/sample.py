@@ -1,4 +1,4 @@
-"""`promptcot sample`: combinations of concepts that belong together, as rows for `generate`."""
+"""`promptcot sample`: samples combinations of concepts that belong together, as rows for `generate`."""
 
 from __future__ import annotations
 

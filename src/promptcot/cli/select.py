@@ -1,4 +1,4 @@
-"""`promptcot select`: from labelled problems to a set of the difficulty, size and balance that are asked for."""
+"""`promptcot select`: selects labelled problems by difficulty, size and balance."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from promptcot.cli.help import verb
 from promptcot.cli.known import completing
 from promptcot.cli.options import output_path
 from promptcot.cli.parameters import COUNT, PROMPTS, SHARE, SOURCE, WHOLE, columns_option, take_columns, verifier_option
-from promptcot.cli.report.console import print_summary, say, say_all
+from promptcot.cli.report.console import print_summary, say, say_all, warn
 from promptcot.cli.report.select import selection_lines
 from promptcot.core.selection.settings import BALANCES, ORDERS, Settings
 from promptcot.grading.graders import Graders
 from promptcot.stages.select import Select, holding, refuse_repeated, same_by, select_files
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.reviews import damaged_beside
 
 _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed", "min_agreement", "min_n")
 
@@ -118,6 +119,8 @@ def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> 
     """
     settings = Settings.of(model=options["model_name"], **{name: options[name] for name in _ASKED})
     columns, told = take_columns(options, say)
+    for line in damaged_beside(data_paths):
+        warn(line)
     refuse_repeated(data_paths)
     verifier = domains.settings(options["domain"]).verifier
     with (

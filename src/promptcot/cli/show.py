@@ -1,4 +1,4 @@
-"""`promptcot show`: the history of one problem of a run, or what the run has."""
+"""`promptcot show`: prints the history of one problem of a run, or an overview of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptcot solve`: n traces for each problem."""
+"""`promptcot solve`: has a model solve each problem n times."""
 
 from __future__ import annotations
 

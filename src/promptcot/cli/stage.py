@@ -1,4 +1,4 @@
-"""From file to file through stages: what all verbs that ask a model share. Options in, one job, lines out."""
+"""Runs stages from an input file to an output file, for all verbs that call a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_file(
 ) -> int:
     """Run the stage from `data_path` to `output_path`; returns the exit code. `prompts` are hashes for the manifest.
 
-    `rows` reads the rows that are asked about.
+    `rows` reads the input rows.
     """
     model, source = model_of(options), Path(options["data_path"])
     stage = make_stage(model, options["seed"])
@@ -44,7 +44,7 @@ def run_job(
 ) -> int:
     """Run stages at the same time, from one file into the `output_path`, under one name; returns the exit code.
 
-    A dry run shows what they would ask first, and writes nothing. The rows of `asks` are a `part` of the file's.
+    A dry run prints the first prompt of each and writes nothing. The rows of `asks` are a `part` of the file.
     """
     if options["dry_run"]:
         say_all(preview(list(asks)))
@@ -52,9 +52,9 @@ def run_job(
     scale, settings = take_scale(options)
     del settings["dry_run"]
     keep_going = settings.pop("keep_going")
-    del settings["shard"]  # it is no setting: an output is made of shards with the same ones
+    del settings["shard"]  # no setting: all shards of an output have the same settings
     if settings.get("queue_timeout") is None:
-        settings.pop("queue_timeout", None)  # as in a recipe: written down where it is given
+        settings.pop("queue_timeout", None)  # as in a recipe: saved only if it is given
     output = Path(settings["output_path"])
     job = StageJob(
         name,

@@ -1,4 +1,4 @@
-"""`promptcot train`: a model learns from rows as a recipe says; or, with --dry-run, what that would take."""
+"""`promptcot train`: trains a model by a recipe; with --dry-run it estimates the cost of the training."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def command(
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
     if push is not None and (folder := finished(resolved)) is not None:
         RESULT.add(recipe=resolved.name, directory=resolved.directory, model=folder)
-        say(f"{resolved.name}: finished before, as this recipe says")
+        say(f"{resolved.name}: this training has finished already")
         push.send(folder, "model", MARK)
         return 0
     if options["dry_run"]:
@@ -101,7 +101,7 @@ def command(
 
 
 def _push(options: dict[str, Any]) -> Push | None:
-    """What is to be uploaded when the training has ended, by the first process alone. Raises before anything is trained
+    """The upload for the end of the training, made by the first process only. Raises before the training begins
     what stands against it: UsageError, InputError.
     """
     dry_run = options["dry_run"]
@@ -110,14 +110,14 @@ def _push(options: dict[str, Any]) -> Push | None:
         return None
     push.check()
     if not (push.yes or dry_run or on_terminal()):
-        raise UsageError("--push: there is no terminal to ask when the training has ended; give --yes")
+        raise UsageError("--push: there is no terminal for confirmation after the training; use --yes to confirm now")
     return push
 
 
 def _without_old_facts(
     recipe: TrainRecipe, shipped: TrainRecipe, model: str | None, data: Sequence[str]
 ) -> TrainRecipe:
-    """The recipe without what was true only of the model and the data that it came with, and was not set anew."""
+    """The recipe without keys that describe its own model and data, unless they were set on the command line."""
     update: dict[str, Any] = {}
     if model is not None and model != shipped.model.path:
         update["model"] = _unset(recipe.model, shipped.model, ("revision", "architecture"))
@@ -130,7 +130,7 @@ def _without_old_facts(
 
 
 def _on(recipe: TrainRecipe, processes: int | None) -> TrainRecipe:
-    """The recipe on so many devices, with the same batch. Raises InputError where they cannot share it evenly."""
+    """The recipe for this number of devices, with the same batch. Raises InputError if they cannot divide it evenly."""
     if processes is None:
         return recipe
     at_once = recipe.groups_of(processes) * recipe.schedule.micro_batch
@@ -159,17 +159,17 @@ def _show(recipe: TrainRecipe) -> int:
 
 
 def need_packages(*more: str) -> None:
-    """Raises InputError where what a training imports is not installed; nothing is imported to find out."""
+    """Raises InputError if a package for training is not installed. Imports none of them."""
     missing = [name for name in (*_NEEDED, *more) if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"training needs {', '.join(missing)}, not installed here: pip install 'promptcot[train]'. "
+            f"training needs {', '.join(missing)}; install with: pip install 'promptcot[train]'. "
             "--dry-run needs nothing more"
         )
 
 
 def _start(recipe: TrainRecipe, words: Sequence[str], processes: int | None) -> int:
-    """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
+    """Train in this process, or in several with the same arguments. Raises InputError if packages are missing."""
     from promptcot.training.checks import check, check_files
     from promptcot.training.launch import needs_launcher, processes_for, set_environment, start
 

@@ -1,4 +1,4 @@
-"""`promptcot train-rows`: what a generator learns from, and the concepts to sample from afterwards."""
+"""`promptcot train-rows`: makes training rows for a generator, and the concepts file for `sample`."""
 
 from __future__ import annotations
 

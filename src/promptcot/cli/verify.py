@@ -1,4 +1,4 @@
-"""`promptcot verify`: one model's votes on whether each problem is well-posed."""
+"""`promptcot verify`: has a model vote on whether each problem is well-posed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptcot view`: a page on this machine to search, read and review the problems of a run."""
+"""`promptcot view`: a local web page to search, read and review the problems of a run."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ def command(
     address. Ctrl-C stops the server.
     """
     if export_static is not None:
+        if export_static.suffix == ".jsonl":
+            raise InputError(f"{export_static}: --export-static writes a directory; give a name without .jsonl")
         return _export(run, export_static, limit)
     _check_extra()
     shelf = Shelf(run, hooks(say))
@@ -98,7 +100,7 @@ def _serve(shelf: Shelf, host: str, port: int, reviewer: str, browse: bool) -> N
 
     def ready(guard: Guard) -> None:
         RESULT.add(url=guard.address())
-        RESULT.emit(None)  # as for every server: the object comes when it listens
+        RESULT.emit(None)  # as for every server, when it listens
         lines = address_lines(guard, _is_local(host))
         for line in lines:
             complain(line) if line.startswith("warning") else say(line)
@@ -115,7 +117,7 @@ def _check_extra() -> None:
 
 
 def _is_wanted(browse: bool | None) -> bool:
-    """Whether to open a browser: if nothing is said, where there is a display to open it on."""
+    """Whether to open a browser; by default, if there is a display."""
     if browse is not None:
         return browse
     has_display = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -132,5 +134,5 @@ def _is_local(host: str) -> bool:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # no such variable, and no such user
+    except (OSError, KeyError):  # neither the variable nor the user exists
         return "reviewer"

@@ -34,15 +34,15 @@ _LOOKED_AT = 20
 
 def parse(text: str) -> dict[str, str]:
     """The mapping from our fields to columns, from `OURS=THEIRS,…`. Raises UsageError."""
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for part in text.split(","):
         ours, equals, theirs = (piece.strip() for piece in part.partition("="))
         if not (equals and ours and theirs):
             raise UsageError(f"columns: {part.strip()!r} is not FIELD=COLUMN, such as problem=question,answer=gold")
-        if ours in found:
+        if ours in mapping:
             raise UsageError(f"columns: {ours} is named twice")
-        found[ours] = theirs
-    return checked(found)
+        mapping[ours] = theirs
+    return checked(mapping)
 
 
 def checked(given: Mapping[str, str]) -> dict[str, str]:
@@ -123,7 +123,7 @@ class Columns:
             yield number, reading.row(row)
 
     def tell_once(self, line: str) -> None:
-        """Report a line about a file once, although the file may be read several times."""
+        """Report a line about a file once, even if the file is read several times."""
         if line not in self._told:
             self._told.add(line)
             self.tell(line)
@@ -146,17 +146,17 @@ class Columns:
 
 def _typical(rows: Sequence[Row]) -> Row:
     """Each field with its first value that is not null, or null if there is none."""
-    found: Row = {}
+    typical: Row = {}
     for row in rows:
-        found |= {name: value for name, value in row.items() if found.get(name) is None}
-    return found
+        typical |= {name: value for name, value in row.items() if typical.get(name) is None}
+    return typical
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """The mapping of one file. `given` always applies, `takes` only if a row lacks the field.
 
-    `typical` is a row with all the fields that the first rows of the file have.
+    `typical` is a row with all fields of the file's first rows.
     """
 
     layout: Layout | None
@@ -178,21 +178,21 @@ class _Reading:
             takes["completion"] = layout.solution
         if learnt and "messages" in takes:
             takes = {"messages": takes["messages"]}
-        found = cls(layout, {ours: the(theirs) for ours, theirs in given.items()}, takes, learnt)
-        if layout is None or "source" not in wanted or _is_text(found.row(typical).get("source")):
-            return found
+        mapping = cls(layout, {ours: the(theirs) for ours, theirs in given.items()}, takes, learnt)
+        if layout is None or "source" not in wanted or _is_text(mapping.row(typical).get("source")):
+            return mapping
         name = source or layout.name
-        return replace(found, takes={**takes, "source": Take((), lambda: name, repr(name))})
+        return replace(mapping, takes={**takes, "source": Take((), lambda: name, repr(name))})
 
     def row(self, row: Row) -> Row:
         """The row with our fields."""
-        found = {ours: take(row) for ours, take in self.takes.items() if take.replaces or not _has(row, ours)}
-        found = {ours: value for ours, value in found.items() if value is not None}
+        fields = {ours: take(row) for ours, take in self.takes.items() if take.replaces or not _has(row, ours)}
+        fields = {ours: value for ours, value in fields.items() if value is not None}
         named = {ours: take(row) for ours, take in self.given.items()}
-        if not found and not named:
+        if not fields and not named:
             return row
         left = {name: value for name, value in row.items() if name not in named}
-        return {**left, **found, **{ours: value for ours, value in named.items() if value is not None}}
+        return {**left, **fields, **{ours: value for ours, value in named.items() if value is not None}}
 
     def rows(self, row: Row) -> list[Row]:
         """The row with our fields, once for each trace that it has."""

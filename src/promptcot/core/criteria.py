@@ -40,7 +40,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The ratings in order, the line of the verdict, and the rule from the one to the other."""
+    """The ratings in order, the line of the verdict, and the rule from ratings to verdict."""
 
     ratings: tuple[Criterion, ...]
     verdict: Criterion
@@ -63,11 +63,11 @@ def recompute(ratings: Mapping[str, Rating], criteria: Criteria) -> Rating:
 
     Bad, if any rating is bad; perfect, if all required ones are perfect and enough of the others; else acceptable.
     """
-    given = {criterion.key: ratings[criterion.key] for criterion in criteria.ratings}
-    if "bad" in given.values():
+    words = {criterion.key: ratings[criterion.key] for criterion in criteria.ratings}
+    if "bad" in words.values():
         return "bad"
-    others = sum(given[criterion.key] == "perfect" for criterion in criteria.others)
-    if all(given[key] == "perfect" for key in criteria.required) and others >= criteria.others_perfect:
+    perfect = sum(words[criterion.key] == "perfect" for criterion in criteria.others)
+    if all(words[key] == "perfect" for key in criteria.required) and perfect >= criteria.others_perfect:
         return "perfect"
     return "acceptable"
 
@@ -95,7 +95,7 @@ def spelling(label: str) -> str:
 
 
 def criterion_of(item: Mapping[str, Any]) -> Criterion:
-    """A checked table as a criterion."""
+    """The criterion in a checked table."""
     return Criterion(item["key"], item["label"], tuple(item.get("aliases", ())), item.get("meaning", ""))
 
 
@@ -108,7 +108,7 @@ _KINDS = {str: "string", list: "list of strings", int: "whole number"}
 def shape_mistakes(
     data: Mapping[str, Any], name: str, one: str, fields: Mapping[str, type], verdict_fields: Mapping[str, type]
 ) -> list[str]:
-    """The mistakes in the tables of a file: [[name]], of which each is called `one`, and [verdict]."""
+    """The mistakes in the tables of a file: [[name]], each called `one` in messages, and [verdict]."""
     items, verdict = data.get(name), data.get("verdict")
     known = (name, "verdict")
     mistakes = [f"unknown key {key!r}; known are {name!r} and 'verdict'" for key in data if key not in known]
@@ -148,11 +148,11 @@ def label_mistakes(items: Sequence[Mapping[str, Any]], verdict: Mapping[str, Any
 def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
     keys = [item["key"] for item in data["ratings"]]
     required, others_perfect = data["verdict"]["required"], data["verdict"]["others_perfect"]
-    others = len(set(keys) - set(required))
+    optional = len(set(keys) - set(required))
     mistakes = [f"required: {key!r} is not the key of a rating" for key in required if key not in keys]
     mistakes += label_mistakes(data["ratings"], data["verdict"])
-    if not 0 <= others_perfect <= others:
-        mistakes.append(f"others_perfect is {others_perfect}, but there are {others} ratings that are not required")
+    if not 0 <= others_perfect <= optional:
+        mistakes.append(f"others_perfect is {others_perfect}, but there are {optional} ratings that are not required")
     return mistakes
 
 

@@ -43,9 +43,8 @@ class Domain(Section):
 
     `levels` are the difficulties to draw from, and `sizes` the numbers of concepts of a problem. A generator writes
     `blocks`, in this order; `problem` names the block that solvers see. `verifier` is the name of a verifier, or
-    `module:name` for a custom one. `concepts` is a file of seed combinations,
-    beside `domain.toml`, for recipes that name none. `refusals` are the phrases by which solvers say that a problem is
-    broken.
+    `module:name` for a custom one. `concepts` is a file of seed combinations beside `domain.toml`, for recipes
+    that name none. `refusals` are the phrases by which solvers say that a problem is broken.
     """
 
     levels: tuple[NotEmpty, ...]
@@ -88,7 +87,7 @@ class Domain(Section):
     @classmethod
     def _is_a_block(cls, name: str, info: ValidationInfo) -> str:
         blocks = info.data.get("blocks")
-        if blocks is None:  # it has mistakes, which are reported for it
+        if blocks is None:  # `blocks` is invalid, and its mistakes are reported there
             return name
         if name not in blocks:
             raise ValueError(f"it must name the block that solvers see, one of {', '.join(blocks)}")

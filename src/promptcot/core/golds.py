@@ -14,7 +14,7 @@ from promptcot.errors import InputError
 
 _THOUSANDS = re.compile(r"\$?[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?\$?")
 _PRINTED = ('["', "['", '{"', "{'")
-"""The beginning of a list or an object that was printed into a text. No answer begins like this."""
+"""The beginning of a list or an object that was printed to text. No answer begins like this."""
 
 
 def gold_text(gold: object, what: str) -> str:
@@ -41,7 +41,7 @@ def _kind(gold: object) -> str:
 
 
 def _printed(text: str, what: str) -> list[str]:
-    """The texts of a list that was printed into this text. Raises InputError."""
+    """The texts of a list that was printed to this text. Raises InputError."""
     literal = literals.read(text, 0, ())
     if literal.strings is None or literals.after_space(text, literal.end) != len(text):
         raise InputError(f"{what} is {text[:80]!r}, which looks like data that was printed: write a text, or a list")

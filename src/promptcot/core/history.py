@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from promptcot.core import fields
 from promptcot.core.answers.exact import mutual
 from promptcot.core.answers.extraction import extract
 from promptcot.records import Row
@@ -166,9 +167,9 @@ def assemble(row_id: str, found: Sequence[Found]) -> History:
         agreement=said.number("agreement"),
         pass_rate=said.number("pass_rate"),
         n=said.whole("n") if said.whole("n") is not None else len(traces) or None,
-        validity=_text(validity.get("verdict")) or said.text("validity"),
-        votes=_counts(validity.get("votes")),
-        voted={str(key): _counts(words) for key, words in _mapping(validity.get("criteria")).items()},
+        validity=fields.text(validity.get("verdict")) or said.text("validity"),
+        votes=fields.counts(validity.get("votes")),
+        voted={str(key): fields.counts(words) for key, words in fields.mapping(validity.get("criteria")).items()},
         findings=said.text("findings"),
         judged=tuple(_judged(found)),
         traces=traces,
@@ -183,7 +184,7 @@ def reason_of(found: Found) -> str | None:
     """Why a row was left out or failed; None for one that came through."""
     if found.outcome == "out":
         return None
-    return _text(found.row.get("reason" if found.outcome == "dropped" else "cause"))
+    return fields.text(found.row.get("reason" if found.outcome == "dropped" else "cause"))
 
 
 def _fate(found: Sequence[Found]) -> Fate:
@@ -202,19 +203,24 @@ def _fate(found: Sequence[Found]) -> Fate:
 
 def _judged(found: Sequence[Found]) -> Iterator[Judged]:
     """What each judge wrote; where its file is gone, the verdict that a later row has of it, or the set."""
-    rows = {str(one.row["judge"]): one.row for one in found if one.step != SET and _text(one.row.get("judge"))}
+    rows = {str(one.row["judge"]): one.row for one in found if one.step != SET and fields.text(one.row.get("judge"))}
     for judge, row in rows.items():
-        yield Judged(judge, _text(row.get("judgement")) or "", _words(row.get("ratings")), _text(row.get("completion")))
+        yield Judged(
+            judge,
+            fields.text(row.get("judgement")) or "",
+            fields.texts(row.get("ratings")),
+            fields.text(row.get("completion")),
+        )
     said = _Said(found)
-    of_set = {_text(one.get("judge")): one for one in said.objects("ratings")}
-    critiques = {_text(one.get("judge")): _text(one.get("critique")) for one in said.objects("critiques")}
-    for judge, verdict in _words(said.mapping("judgements")).items():
+    of_set = {fields.text(one.get("judge")): one for one in said.objects("ratings")}
+    critiques = {fields.text(one.get("judge")): fields.text(one.get("critique")) for one in said.objects("critiques")}
+    for judge, verdict in fields.texts(said.mapping("judgements")).items():
         if judge not in rows and judge not in of_set:
             yield Judged(judge, verdict, {}, None)
     for name, one in of_set.items():
         if name is not None and name not in rows:
-            words = _words({key: word for key, word in one.items() if key not in ("judge", "judgement")})
-            yield Judged(name, _text(one.get("judgement")) or "", words, critiques.get(name))
+            words = fields.texts({key: word for key, word in one.items() if key not in ("judge", "judgement")})
+            yield Judged(name, fields.text(one.get("judgement")) or "", words, critiques.get(name))
 
 
 def _traces(found: Sequence[Found], answer: str | None) -> Iterator[Trace]:
@@ -223,15 +229,16 @@ def _traces(found: Sequence[Found], answer: str | None) -> Iterator[Trace]:
     if not rows and (kept := _Said(found).text("trace")) is not None:
         rows = [{"completion": kept}]
     for row in rows:
-        given = extract(text := str(row["completion"])).answer
+        completion = str(row["completion"])
+        given = extract(completion).answer
         yield Trace(
-            _whole(row.get("sample")),
-            text,
+            fields.whole(row.get("sample")),
+            completion,
             given,
             None if answer is None else _is_correct(answer, given),
             row.get("truncated") is True,
-            _whole(row.get("completion_tokens")),
-            _text(row.get("model")),
+            fields.whole(row.get("completion_tokens")),
+            fields.text(row.get("model")),
         )
 
 
@@ -248,17 +255,17 @@ def _copy(said: _Said) -> Copy | None:
 
 def _contamination(said: _Said) -> Contamination | None:
     """Of a row that was left out, or of one about whose meaning a model was asked."""
-    hit = said.mapping("contamination") or _mapping(said.mapping("suspected").get("contamination"))
+    hit = said.mapping("contamination") or fields.mapping(said.mapping("suspected").get("contamination"))
     if not hit:
         return None
-    texts = {name: _text(hit.get(name)) for name in ("benchmark", "id", "problem", "rule", "overlap")}
+    texts = {name: fields.text(hit.get(name)) for name in ("benchmark", "id", "problem", "rule", "overlap")}
     return Contamination(
         texts["benchmark"] or "",
-        _whole(hit.get("row")),
+        fields.whole(hit.get("row")),
         texts["id"],
         texts["problem"] or "",
         texts["rule"] or "",
-        _number(hit.get("share")),
+        fields.number(hit.get("share")),
         texts["overlap"] or "",
     )
 
@@ -270,17 +277,17 @@ class _Said:
         self._rows = [one.row for one in reversed(found)]
 
     def text(self, name: str) -> str | None:
-        return next((text for row in self._rows if (text := _text(row.get(name)))), None)
+        return next((found for row in self._rows if (found := fields.text(row.get(name)))), None)
 
     def texts(self, name: str) -> tuple[str, ...]:
         lists = (row[name] for row in self._rows if isinstance(row.get(name), list))
-        return tuple(text for one in next(lists, []) if (text := _text(one)) is not None)
+        return tuple(found for one in next(lists, []) if (found := fields.text(one)) is not None)
 
     def number(self, name: str) -> float | None:
-        return next((number for row in self._rows if (number := _number(row.get(name))) is not None), None)
+        return next((found for row in self._rows if (found := fields.number(row.get(name))) is not None), None)
 
     def whole(self, name: str) -> int | None:
-        return next((number for row in self._rows if (number := _whole(row.get(name))) is not None), None)
+        return next((found for row in self._rows if (found := fields.whole(row.get(name))) is not None), None)
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         return next((row[name] for row in self._rows if isinstance(row.get(name), dict) and row[name]), {})
@@ -289,32 +296,6 @@ class _Said:
         """A list of objects."""
         lists = (row[name] for row in self._rows if isinstance(row.get(name), list))
         return [one for one in next(lists, []) if isinstance(one, dict)]
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _words(value: Any) -> dict[str, str]:
-    return {str(key): text for key, one in _mapping(value).items() if (text := _text(one)) is not None}
-
-
-def _counts(value: Any) -> dict[str, int]:
-    return {str(key): number for key, one in _mapping(value).items() if (number := _whole(one)) is not None}
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Wording:
 class Said:
     """The content of one trace: its answer and class, or its `refusal`, the reason why the problem is broken.
 
-    `fit` for a complete, well-formed trace; `model` wrote it.
+    `fit`: the trace is complete and well-formed. `model` wrote it.
     """
 
     text: str | None
@@ -88,9 +88,9 @@ class Label:
 
     def fields(self) -> Row:
         """The fields added to the row of the problem; `models` only if several models wrote the traces."""
-        found = {"label": self.text, **{name: getattr(self, name) for name in _ADDED}}
+        fields = {"label": self.text, **{name: getattr(self, name) for name in _ADDED}}
         several = {"models": dict(self.models)} if self.models else {}
-        return {**found, **several, "refused": self.refused, "refusals": dict(self.refusals)}
+        return {**fields, **several, "refused": self.refused, "refusals": dict(self.refusals)}
 
 
 @dataclass(slots=True)
@@ -121,12 +121,12 @@ class Tally:
     def label(self, classes: Sequence[int]) -> Label:
         """The label of all traces; `classes` has the class of each wording, by its number."""
         wordings = [replace(one, number=classes[one.number]) for one in self.wordings.values()]
-        found = decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
+        label = decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
         refusals = dict(sorted(self.refusals.items()))
         if len(self.by_model) < 2:
-            return replace(found, refusals=refusals, model=next(iter(self.by_model), None))
-        models = {model: _rate(numbers, classes, found.number) for model, numbers in self.by_model.items()}
-        return replace(found, refusals=refusals, models=models)
+            return replace(label, refusals=refusals, model=next(iter(self.by_model), None))
+        models = {model: _rate(numbers, classes, label.number) for model, numbers in self.by_model.items()}
+        return replace(label, refusals=refusals, models=models)
 
 
 def class_of(number: int, classes: Sequence[int]) -> int:
@@ -135,7 +135,7 @@ def class_of(number: int, classes: Sequence[int]) -> int:
 
 
 def _rate(numbers: Mapping[int, int], classes: Sequence[int], label: int | None) -> Row:
-    """How many of one model's traces give the label."""
+    """The share of one model's traces that give the label."""
     n = sum(numbers.values())
     right = sum(count for number, count in numbers.items() if class_of(number, classes) == label)
     return {"pass_rate": None if label is None else right / n, "n": n}

@@ -27,8 +27,8 @@ def column(row: Row, name: str) -> Any:
     if name in row:
         return row[name]
     outer, dot, inner = name.partition(".")
-    found = row.get(outer) if dot else None
-    return column(found, inner) if isinstance(found, dict) else None
+    table = row.get(outer) if dot else None
+    return column(table, inner) if isinstance(table, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def _has(row: Row, mark: str) -> bool:
     if mark.endswith("[]"):
         return isinstance(row.get(mark[:-2]), list)
     if mark.endswith("####"):
-        found = row.get(mark[:-4])
-        return isinstance(found, str) and "####" in found
+        value = row.get(mark[:-4])
+        return isinstance(value, str) and "####" in value
     return row.get(mark) is not None
 
 
@@ -171,7 +171,7 @@ def _chat(found: object, system: object) -> list[dict[str, Any]] | None:
 
 
 def thought(thinking: str, answer: str) -> Take:
-    """A trace made from its thinking and its answer. Of several texts of thinking, the first."""
+    """A trace from its thinking and its answer; if there are several texts of thinking, from the first."""
     return Take((thinking, answer), _thought)
 
 
@@ -313,4 +313,4 @@ LAYOUTS: Sequence[Layout] = (
         {"problem": asked("messages"), "completion": answered("messages")},
     ),
 )
-"""All known layouts. The first that fits is used, so layouts with more marks come first."""
+"""All known layouts. The first that fits is used; therefore layouts with more marks come first."""

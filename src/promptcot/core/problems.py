@@ -35,7 +35,7 @@ def source_of(row: Row, where: str) -> str:
 def problem_of(row: Row, where: str) -> str:
     """The problem's own words: `problem`, or `prompt` without the chat markup and the request to reason step by step.
 
-    Raises UnfitRow where there is neither.
+    Raises UnfitRow if there is neither.
     """
     text = row.get("problem") or row.get("prompt")
     if not isinstance(text, str) or not text.strip():
@@ -49,7 +49,7 @@ def problem_of(row: Row, where: str) -> str:
 
 
 def asked_in_markup(row: Row) -> str | None:
-    """The problem within the markup of a raw `prompt`, of a row without `problem` and `messages`; else None."""
+    """The problem within the markup of a raw `prompt`, if the row has neither `problem` nor `messages`; else None."""
     prompt = row.get("prompt")
     if row.get("problem") or row.get("messages") or not isinstance(prompt, str) or not _CHAT.search(prompt):
         return None
@@ -69,8 +69,8 @@ def problem_or_nothing(row: Row) -> str:
 
 def problem_id(row: Row, where: str) -> str:
     """The row's `id`, or a hash of its problem, so that one problem in two prompt styles has one id."""
-    given = row.get("id")
-    return str(given) if given not in (None, "") else content_id(problem_of(row, where))
+    own_id = row.get("id")
+    return str(own_id) if own_id not in (None, "") else content_id(problem_of(row, where))
 
 
 def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator[Row]:
@@ -91,7 +91,7 @@ def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator
 def gold_of(row: Row, where: str) -> str:
     """The correct answer: `answer`, or what follows the last `####` of `reference_solution`. Raises InputError.
 
-    A list in `answer` has all the answers of a problem, see `golds`.
+    A list in `answer` has all answers of the problem, see `golds`.
     """
     if row.get("answer") is not None:
         gold = _after_mark(gold_text(row["answer"], f"{where}: the gold in `answer`"))

@@ -1,4 +1,4 @@
-"""A domain's prompts: compiled templates, one for each conversation, the criteria of its judges, its settings, and the
+"""A domain's prompts: a compiled template for each conversation, the criteria of its judges, its settings, and the
 hashes of its files.
 
 Templates are Jinja2, compiled from text in a sandbox that cannot load other templates; an undefined variable is an
@@ -6,10 +6,10 @@ error. Text from models is always a variable, never a template. A template rende
 user's turn, after a system turn if the domain has a `CONVERSATION.system` template.
 
 A judge's template gets `concepts`, `level`, `material`, `criteria`, and a `mark` to fence the material with. The mark
-is made from a hash of the material, so the material cannot contain it. The annotators' templates get one too.
+is made from a hash of the material, so the material cannot contain it. The annotators' templates also get a `mark`.
 
 A judge's template that uses `own_mark` asks for lines that begin with it, which the material cannot contain either.
-With an empty one it renders the prompt of earlier versions. A verifier's template gets the same for the problem alone,
+With an empty `own_mark` it renders the prompt of earlier versions. A verifier's template gets the same for a problem,
 and the criteria of `verify.toml`. `promptcot.domains` finds the files.
 """
 
@@ -180,6 +180,6 @@ def own_mark_for(content: str, seed: int) -> str:
 
 
 def _word(text: str) -> str:
-    """Drawn from letters and digits that are not easily confused."""
+    """A word of letters and digits that are not easily confused."""
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
     return "".join(_PLAIN[byte % len(_PLAIN)] for byte in digest[:8])

@@ -22,7 +22,7 @@ _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.
 _WIDEN = "widen the band (--pass-rate of `select`, or select.pass_rate in the recipe of a run"
 _MISCOUNTED = 8  # some servers count the tokens around a reply, others do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
-"""The beginning of the reasons of rows for which a step's own code failed."""
+"""The beginning of the reasons of rows for which a custom step's code failed."""
 INVALID = "invalid: "
 """The beginning of the reasons of problems that verifiers call invalid, before the criterion."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
@@ -149,7 +149,7 @@ def remedy_for_failed(failed: Mapping[str, int]) -> str:
 
 
 def remedy_for(dropped: Mapping[str, int]) -> str | None:
-    """The remedy for rows that were dropped for these reasons; None if there is no particular one."""
+    """The remedy for rows that were dropped for these reasons; None if no remedy is known."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
     if most.startswith(INVALID):
         return _INVALID
@@ -158,7 +158,7 @@ def remedy_for(dropped: Mapping[str, int]) -> str | None:
 
 def reasons(counts: Mapping[str, int]) -> str:
     """The counts of the reasons, the most frequent first."""
-    most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     more = f", and {len(most) - _REASONS:,} more reasons" if len(most) > _REASONS else ""
     return ", ".join(f"{shown(reason)}: {count:,}" for reason, count in most[:_REASONS]) + more
 
@@ -170,5 +170,5 @@ def described(reply: Unusable) -> str:
 
 
 def shown(text: str, most: int = _SHOWN) -> str:
-    """The beginning of a text, on one line and without control characters, for text from a model or a server."""
+    """The beginning of a text from a model or a server, on one line and without control characters."""
     return quoted(text, most) or "(nothing)"

@@ -55,8 +55,8 @@ def set_row(row: Row, judged: Mapping[str, Row], shape: Shape) -> Row:
 
 
 def _ratings(judge: str, row: Row, shape: Shape) -> Row:
-    given = row.get("ratings")
-    known: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    ratings = row.get("ratings")
+    known: Mapping[str, Any] = ratings if isinstance(ratings, Mapping) else {}
     rated = {key: _text(known.get(key)) for key in shape.criteria}
     return {"judge": judge, "judgement": _text(row.get("judgement")), **rated}
 

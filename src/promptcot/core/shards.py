@@ -30,13 +30,13 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The shard from `I/N`. Raises UsageError."""
-        found = re.fullmatch(r"([0-9]+)/([0-9]+)", str(text).strip())
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"([0-9]+)/([0-9]+)", str(text).strip())
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise UsageError(f"--shard {text}: write I/N, part I of N, such as 1/4; I goes from 1 to N")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def has(self, name: str) -> bool:
-        """Whether the row of this id belongs here. Must never change, so that shards of two versions fit together."""
+        """Whether the row of this id belongs here. This rule must never change, so that shards of two versions fit."""
         digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index - 1
 

@@ -17,9 +17,9 @@ _CARRIED = ("level", "annotator", "source")
 
 def concepts_of(row: Row) -> list[str]:
     """The `foundational_concepts` of a row, or its `concepts`, as in public annotated files; empty if it has none."""
-    found = row.get("foundational_concepts", row.get("concepts"))
-    if isinstance(found, list) and all(isinstance(name, str) and name.strip() for name in found):
-        return found
+    concepts = row.get("foundational_concepts", row.get("concepts"))
+    if isinstance(concepts, list) and all(isinstance(name, str) and name.strip() for name in concepts):
+        return concepts
     return []
 
 
@@ -57,10 +57,10 @@ def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str], 
 
 
 def concept_row(learned: Row, blocks: Blocks = PLAIN) -> Row:
-    """A row of a concepts file for `sample`, from a training row: `concepts`, `level`, `problem`, and any `source`."""
-    found = parse(learned["completion"], blocks=blocks)
-    assert not isinstance(found, Unreadable)  # the training row was made from the same blocks
-    row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": found[blocks.problem]}
+    """A row of a concepts file for `sample`, from a training row: `concepts`, `level`, `problem`, `source` if known."""
+    texts = parse(learned["completion"], blocks=blocks)
+    assert not isinstance(texts, Unreadable)  # the training row was made from the same blocks, so they can be parsed
+    row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": texts[blocks.problem]}
     return row | ({"source": learned["source"]} if "source" in learned else {})
 
 
@@ -74,5 +74,5 @@ def _texts(row: Row, blocks: Blocks) -> dict[str, str] | str:
             if not isinstance(block, str) or not block.strip():
                 return f"no {name}"
         text = render({name: str(block) for name, block in own.items()}, blocks)
-    found = parse(text, blocks=blocks)
-    return f"unreadable: {found.reason}" if isinstance(found, Unreadable) else found
+    texts = parse(text, blocks=blocks)
+    return f"unreadable: {texts.reason}" if isinstance(texts, Unreadable) else texts

@@ -68,12 +68,12 @@ class Tally:
         return "invalid" if share < 1 / 2 else "undecided"
 
     def most_named(self) -> str | None:
-        """The key of the criterion that most votes say is not met, of equals the first; None if there is none."""
+        """The key of the criterion that most votes say is not met, the first of equals; None if there is none."""
         most = max(self.criteria, key=lambda key: self.criteria[key]["no"], default=None)
         return most if most is not None and self.criteria[most]["no"] else None
 
     def fields(self, verdict: Validity | None) -> Row:
-        """The `validity` of a row; without a verdict if other models vote too."""
+        """The `validity` of a row; without a verdict if other models vote as well."""
         undecided = self.wanted - self.valid - self.invalid
         return {
             "verdict": verdict,

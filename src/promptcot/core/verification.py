@@ -44,10 +44,10 @@ class Verification:
 
 def vote_of(answers: Mapping[str, str]) -> VoteVerdict:
     """The vote that follows from all answers: invalid if one is no, valid if all are yes, else undecided."""
-    given = {*answers.values()}
-    if "no" in given:
+    words = {*answers.values()}
+    if "no" in words:
         return "invalid"
-    return "undecided" if "unclear" in given else "valid"
+    return "undecided" if "unclear" in words else "valid"
 
 
 def parse_verification(text: str, where: str) -> Verification:

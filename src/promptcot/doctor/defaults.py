@@ -25,8 +25,8 @@ async def look_at_defaults(get: Get, sight: Sight, name: str, asked: Asked) -> l
     props = await read_object(get, below(server_root(sight.url), "/props"))
     if isinstance(settings := (props or {}).get("default_generation_settings"), Mapping):
         params = settings.get("params")
-        told = params if isinstance(params, Mapping) else settings
-        return [*_open(sight.url, told, asked), *_renamed(told, asked)]
+        defaults = params if isinstance(params, Mapping) else settings
+        return [*_open(sight.url, defaults, asked), *_renamed(defaults, asked)]
     root = sight.roots.get(name, name)
     folder = folder_on_disk(root) if sight.models is not None else None
     found = read_json(folder / "generation_config.json") if folder is not None else None
@@ -34,19 +34,19 @@ async def look_at_defaults(get: Get, sight: Sight, name: str, asked: Asked) -> l
     return list(_open(where, found, asked)) if isinstance(found, Mapping) else []
 
 
-def _open(where: str, told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
+def _open(where: str, defaults: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
     """A note on settings that a step leaves to the server, if the server's value is not neutral."""
     values = {
-        key: told[key]
+        key: defaults[key]
         for key, neutral in _SETS_NOTHING.items()
-        if _other(told.get(key), neutral) and any(_leaves_open(model, key) for model in asked.models)
+        if _other(defaults.get(key), neutral) and any(_leaves_open(model, key) for model in asked.models)
     }
     if not values:
         return
     shown = ", ".join(f"{key} = {value:g}" for key, value in values.items())
     without = ", ".join(f"{key} = {_SETS_NOTHING[key][-1]}" for key in values)
     yield note(
-        f"unless a call says otherwise, tokens are drawn with {shown} by {where}",
+        f"unless a call sets it, {where} samples with {shown}",
         f"set the sampling of the step explicitly: {shown} keeps this, extra_body = {{ {without} }} turns it off",
     )
 
@@ -59,12 +59,12 @@ def _other(value: object, neutral: tuple[int, ...]) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value not in neutral
 
 
-def _renamed(told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
+def _renamed(defaults: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
     """llama.cpp's own name for the repetition penalty, since it ignores ours."""
-    there = told.get("repeat_penalty")
+    there = defaults.get("repeat_penalty")
     wanted = {model.repetition_penalty for model in asked.models if "repeat_penalty" not in model.extra_body}
     if isinstance(there, int | float) and (other := sorted(wanted - {there})):
         yield note(
-            f"llama.cpp draws with repeat_penalty = {there:g}, and ignores repetition_penalty = {other[0]:g}",
+            f"llama.cpp samples with repeat_penalty = {there:g}, and ignores repetition_penalty = {other[0]:g}",
             f"extra_body = {{ repeat_penalty = {other[0]:g} }}",
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptcot.core.units import duration
+from promptcot.core.units import counted, duration
 from promptcot.doctor.findings import Finding, note
 from promptcot.doctor.watching import Watch
 from promptcot.pipeline.plan import PlannedStep
@@ -64,16 +64,16 @@ class Estimate:
         target, most, tried = self.limits.target, self.limits.candidates, self.tried
         if target and accepted:
             rows = min(most, -(-target * tried // accepted))
-            yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._told(rows)}")
+            yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._described(rows)}")
         elif target:
             yield note(
                 f"none of {tried} was accepted, so it is unknown how many combinations {target:,} accepted ones take"
             )
-        yield note(f"estimate for {'at most ' if target else ''}{self._told(most)}")
+        yield note(f"estimate for {'at most ' if target else ''}{self._described(most)}")
         yield note(
             f"computed as rows × seconds per row of each stage, added up: the shorter time is for a rate that grows "
-            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; {tried} "
-            "rows are few, too few for an interval"
+            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; "
+            f"{tried} rows are too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
             yield note(f"not in the estimate, because no row reached it: {unseen}")
@@ -83,7 +83,7 @@ class Estimate:
                 f"no cost is known for {unpriced}: the recipe has no price there (price.prompt, price.completion)"
             )
 
-    def _told(self, rows: int) -> str:
+    def _described(self, rows: int) -> str:
         (shortest, longest), cost = self.seconds(rows), self.cost(rows)
         time = "under a second" if longest < 1 else f"{duration(shortest)} to {duration(longest)}"
-        return f"{rows:,} combinations: {time}{'' if cost is None else f', cost about {cost:,.2f}'}"
+        return f"{counted(rows, 'combination')}: {time}{'' if cost is None else f', cost about {cost:,.2f}'}"

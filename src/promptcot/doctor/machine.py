@@ -65,8 +65,10 @@ def version_of(library: str) -> str | None:
 
 def _gpus(gpus: Sequence[Gpu]) -> Finding:
     if gpus:
-        told = (f"{g.index}: {g.name}, {g.memory_free / _GB:.0f} of {g.memory_total / _GB:.0f} GB free" for g in gpus)
-        return ok(f"{len(gpus)} GPU{'s' * (len(gpus) > 1)} — {'; '.join(told)}")
+        described = (
+            f"{g.index}: {g.name}, {g.memory_free / _GB:.0f} of {g.memory_total / _GB:.0f} GB free" for g in gpus
+        )
+        return ok(f"{len(gpus)} GPU{'s' * (len(gpus) > 1)} — {'; '.join(described)}")
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     why = "nvidia-smi shows none" + (f", and CUDA_VISIBLE_DEVICES is {hidden!r}" if hidden is not None else "")
     return note(f"no GPU ({why}): small models run here on the processor, larger ones need a server (--base-url)")
@@ -89,5 +91,5 @@ def _disk(output: Path) -> Finding:
     if not os.access(place, os.W_OK):
         return problem(f"{output}: {place} cannot be written to", "choose another folder with --output-dir")
     free = shutil.disk_usage(place).free
-    told = f"{free / _GB:,.1f} GB free on the disk of {output}"
-    return ok(told) if free > _LITTLE_DISK else problem(told, "make room, or choose another disk with --output-dir")
+    space = f"{free / _GB:,.1f} GB free on the disk of {output}"
+    return ok(space) if free > _LITTLE_DISK else problem(space, "make room, or choose another disk with --output-dir")

@@ -69,7 +69,7 @@ def models_of(steps: Sequence[PlannedStep]) -> list[Asked]:
 
 
 def _key(spec: Served, role: str) -> str:
-    """What distinguishes one model from another; a vLLM server for vectors is separate."""
+    """A key that is equal for equal models. A vLLM server for vectors counts as a separate model."""
     apart = isinstance(spec, Encode) and kind_of(spec) == "vllm"
     model = role if spec.model == nano.NAME and kind_of(spec) != "openai" else spec.model
     return f"{apart} {model} {spec.model_dump_json(include=set(Served.model_fields) - {'price', 'model'})}"
@@ -111,13 +111,13 @@ def _files(asked: Asked, folder: Path) -> Iterator[Finding]:
     config = config_of(folder)
     size = weights_bytes(folder)
     if config is None:
-        yield problem(f"{folder}: no config.json that can be read", "give the folder of a whole model")
+        yield problem(f"{folder}: no readable config.json", "give the folder of a complete model")
     if (fault := weights_fault(folder) or adapter_fault(folder)) is not None:
         yield problem(*fault)
     if size is None or size.guessed:
         return
     tokens = context_of(asked, config or {})
-    yield ok(f"{folder.name}: {_size(size)} of weights, context {f'{tokens:,}' if tokens else 'not told'}")
+    yield ok(f"{folder.name}: {_size(size)} of weights, context {f'{tokens:,}' if tokens else 'unknown'}")
     yield from context_findings(tokens, asked)
     yield from _tokenizer(asked, Path(asked.spec.tokenizer or folder))
 
@@ -134,11 +134,11 @@ def context_findings(tokens: int | None, asked: Asked) -> Iterator[Finding]:
     """Whether the longest reply leaves room for a prompt."""
     if tokens is None or tokens > asked.max_tokens + _USUAL_PROMPT:
         return
-    told = f"max_tokens = {asked.max_tokens:,} in a context of {tokens:,} tokens leaves"
+    limit = f"max_tokens = {asked.max_tokens:,} in a context of {tokens:,} tokens leaves"
     if tokens <= asked.max_tokens:
-        yield problem(f"{told} no room for a prompt: every call is refused", "lower max_tokens of this step")
+        yield problem(f"{limit} no room for a prompt: every call is refused", "lower max_tokens of this step")
     else:
-        yield note(f"{told} {tokens - asked.max_tokens:,} for the prompt; calls with longer ones are refused")
+        yield note(f"{limit} {tokens - asked.max_tokens:,} for the prompt; calls with longer ones are refused")
 
 
 def _tokenizer(asked: Asked, folder: Path) -> Iterator[Finding]:
@@ -239,5 +239,5 @@ def _sides(ours: Sequence[Asked]) -> str:
     gpus = take(max(asked.spec.n_gpus for asked in ours), visible_gpus())
     found = together([need_of(asked.path, asked.spec.model) for asked in ours], gpus) if gpus else None
     pairs = zip(ours, found or (), strict=False)
-    told = "; ".join(f"{asked.spec.model} on {_placed(placement)}" for asked, placement in pairs)
-    return f": {told}" if told else " on the processor"
+    placements = "; ".join(f"{asked.spec.model} on {_placed(placement)}" for asked, placement in pairs)
+    return f": {placements}" if placements else " on the processor"

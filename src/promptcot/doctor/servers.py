@@ -26,7 +26,7 @@ from promptcot.records import Completion, Message, Request, Sampling
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
 _AGAIN = (1.0, 3.0)
-"""Seconds before each retry of a failed call: a transient error says little about a server."""
+"""Seconds before each retry of a failed call: a single transient error says little about a server."""
 _TOKENS = 16
 _QUESTION = "What is 2 + 3?"
 _RAW_WAY_OUT = "set chat = true for this step if the server has no raw completions (/completions)"
@@ -52,7 +52,7 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> AsyncIterator[Finding]:
-    sight = await _look(engine, url)
+    sight = await _list_models(engine, url)
     if sight.models is None and not has_version(url):
         deeper = await look(engine.transport.get, below(url, "/v1"))
         if deeper.models is not None or deeper.status in _KEY_WANTED:
@@ -63,7 +63,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield named
         return
     engine.served_model = named
-    for finding in _seen(asked, named, sight, both):
+    for finding in _describe_model(asked, named, sight, both):
         yield finding
     for finding in await look_at_defaults(engine.transport.get, sight, named, asked):
         yield finding
@@ -76,7 +76,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield await _embedding(engine)
 
 
-async def _look(engine: OpenAIEngine, url: str) -> Sight:
+async def _list_models(engine: OpenAIEngine, url: str) -> Sight:
     """The list of models. Retried after a transient error."""
     sight = await look(engine.transport.get, url)
     for pause in _AGAIN:
@@ -106,14 +106,14 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     if listed:
         return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown}: name one with --model")
     if not spec.unnamed or sight.status in (None, *_KEY_WANTED):
-        return spec.model  # the call tells why nothing is answered
+        return spec.model  # the call reports why there is no answer
     why = sight.problem or "its list of them is empty"
     return problem(
         f"{sight.url} does not say which models it has ({why})", "if this is a server, name one with --model"
     )
 
 
-def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
+def _describe_model(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
     """The server's information on this model."""
     if sight.models:
         context = f", context {sight.context:,}" if sight.context else ""
@@ -133,7 +133,7 @@ async def _calls(engine: OpenAIEngine, asked: Asked, sight: Sight, both: bool) -
     if all(finding.mark == "problem" for finding in findings):
         return findings[:1]
     return [
-        note(f"{mode} is not taken: {finding.what}") if finding.mark == "problem" else finding
+        note(f"{mode} is not supported: {finding.what}") if finding.mark == "problem" else finding
         for mode, finding in zip((_mode(True), _mode(False)), findings, strict=True)
     ]
 
@@ -147,8 +147,8 @@ async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sig
         return _failed(error, chat, sight)
     seconds = time.monotonic() - begun
     count = reply.completion_tokens
-    told = ", tokens are not counted" if count is None else f", {count} token{'s' * (count != 1)}"
-    return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
+    tokens = ", tokens are not counted" if count is None else f", {count} token{'s' * (count != 1)}"
+    return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{tokens}")
 
 
 async def _answer(engine: OpenAIEngine, request: Request) -> tuple[float, Completion]:
@@ -174,12 +174,12 @@ def _failed(error: EngineError, chat: bool, sight: Sight) -> Finding:
         what = f"nothing answers at {sight.url}" + (f" ({reason[1]})" if reason else "")
         return problem(what, "start the server, or correct the address; from a container, localhost is the container")
     if error.cause == LIMITED:
-        return note(f"{_mode(chat)}: the server is busy (429); a run waits and asks again")
+        return note(f"{_mode(chat)}: the server is busy (429); a run waits and retries")
     found = problem_of(error)
     if error.cause == "not-found" and sight.models is not None and not chat:
         return problem(found.what, _RAW_WAY_OUT)
     if isinstance(error, TransientError):
-        return problem(found.what, f"it failed {len(_AGAIN) + 1} times: look at the server, or run doctor again")
+        return problem(found.what, f"it failed {len(_AGAIN) + 1} times: check the server, or run doctor again")
     return found
 
 

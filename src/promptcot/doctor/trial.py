@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from promptcot.core.remedies import advice, described, shown
-from promptcot.core.units import duration
+from promptcot.core.units import counted, duration
 from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
 from promptcot.doctor.lenient import Decisions
@@ -51,7 +51,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
         shutil.rmtree(directory, ignore_errors=True)
         raise
     by = "by co-occurrence alone, without vectors" if vectors is None else "with the vectors that exist"
-    yield ok(f"sample: {run.counts['sample'].rows_out} combinations, {by}")
+    yield ok(f"sample: {counted(run.counts['sample'].rows_out, 'combination')}, {by}")
     for finding in _tell(run, recipe, runner.watches, decisions):
         yield finding
     shutil.rmtree(directory, ignore_errors=True)
@@ -96,8 +96,8 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     parsed = counts.usable
     mark: Mark = "ok" if parsed == counts.rows_in else "note" if parsed else "problem"
     measured = (
-        f"{watch.calls} replies, {watch.prompt_tokens:,} tokens in, {watch.completion_tokens:,} out, "
-        f"{watch.seconds:.1f} s, {watch.rate:,.0f} tokens/s"
+        f"{counted(watch.calls, 'reply', 'replies')}, {counted(watch.prompt_tokens, 'token')} in, "
+        f"{watch.completion_tokens:,} out, {watch.seconds:.1f} s, {watch.rate:,.0f} tokens/s"
     )
     likely = advice(counts.useless.example) if counts.useless.example is not None and not parsed else None
     way_out = f"likely cause: {likely.cause}; {likely.remedy}" if likely else ""

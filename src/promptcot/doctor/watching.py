@@ -60,7 +60,7 @@ class WatchingRunner:
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
     ) -> AsyncIterator[Outcome]:
         """See the protocol."""
-        watch = self.watches.setdefault(counts.name, Watch())  # a stage of the user's own may call itself anything
+        watch = self.watches.setdefault(counts.name, Watch())  # a user's own stage may have any name
         watched = _Watched(engine, watch, counts.name in self.to_start)
         return self.runner.run(stage, items, watched, journal, counts)
 

@@ -1,4 +1,4 @@
-"""Domains: the kinds of problems that can be made. Each is a folder; this module loads it.
+"""Domains: the kinds of problems that can be generated. Each is a folder; this module loads it.
 
 A folder holds `CONVERSATION.jinja` for each conversation (`generate`, `judge`, `solve`, and others that its stages
 need), optionally `CONVERSATION.system.jinja`, the judges' `criteria.toml`, the verifiers' `verify.toml`, and
@@ -60,7 +60,7 @@ def load(domain: str | Path) -> PromptSet:
         paths.append(folder / VERIFICATION)
     own = str(domain) not in names() and os.path.lexists(folder / SETTINGS)
     if own:
-        paths.append(folder / SETTINGS)  # it is in the manifest too; a shipped one is identified by the version
+        paths.append(folder / SETTINGS)  # also in the manifest; a shipped one is identified by the version
     sources, found = {path.name: _read(path) for path in paths}, settings(domain)
     if own:
         if _NEVER_ASKED in sources:

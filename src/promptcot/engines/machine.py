@@ -20,7 +20,7 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. `index` is its place on the PCI bus; memory is in bytes."""
+    """One GPU. `index` is its position on the PCI bus; memory is in bytes."""
 
     index: int
     uuid: str
@@ -31,9 +31,9 @@ class Gpu:
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
     """The GPUs of this machine that CUDA_VISIBLE_DEVICES includes, in its order; none without a driver."""
-    found = _parsed(_listing())
+    gpus = _parsed(_listing())
     chosen = environment.get("CUDA_VISIBLE_DEVICES")
-    return found if chosen is None else _selected(found, chosen)
+    return gpus if chosen is None else _selected(gpus, chosen)
 
 
 def _listing() -> str:

@@ -45,8 +45,8 @@ def weights_bytes(model: str | Path) -> WeightsSize | None:
 def config_of(model: str | Path) -> dict[str, Any] | None:
     """The configuration (`config.json`) of a model in a folder or in the local Hub cache; None if it is not there."""
     folder = folder_on_disk(model)
-    found = read_json(folder / "config.json") if folder is not None else None
-    return found if isinstance(found, dict) else None
+    config = read_json(folder / "config.json") if folder is not None else None
+    return config if isinstance(config, dict) else None
 
 
 def folder_on_disk(model: str | Path) -> Path | None:

@@ -142,9 +142,9 @@ class Engines:
             return True
         needs = [need_of(nano.resolve(spec.model, role), spec.model) for spec, role in distinct.values()]
         gpus = take(max(spec.n_gpus for spec, _ in distinct.values()), visible_gpus())
-        found = together(needs, gpus) if gpus else together_on_cpu(needs, _KV_SPACE, memory_total())
-        self._placements = dict(zip(distinct, found, strict=True)) if found else {}
-        return found is not None
+        placements = together(needs, gpus) if gpus else together_on_cpu(needs, _KV_SPACE, memory_total())
+        self._placements = dict(zip(distinct, placements, strict=True)) if placements else {}
+        return placements is not None
 
     def weigh(self, work: Mapping[Engine, float]) -> None:
         """Set the amount of work of each model, relative to the others. On one machine this has no effect."""
@@ -157,8 +157,8 @@ class Engines:
     @property
     def note(self) -> str:
         """Notes of the engines for the progress display."""
-        told = (getattr(engine, "note", None) for engine in tuple(self._opened.values()))
-        return "; ".join(note for note in told if note and isinstance(note, str))
+        notes = (getattr(engine, "note", None) for engine in tuple(self._opened.values()))
+        return "; ".join(note for note in notes if note and isinstance(note, str))
 
     def _placement(self, key: str) -> Placement | None:
         """Where our own server runs, if that is decided."""
@@ -166,7 +166,7 @@ class Engines:
 
     async def close(self) -> None:
         """Release all models."""
-        async with AsyncExitStack() as stack:  # also the others, where closing one fails
+        async with AsyncExitStack() as stack:  # closes the others even if closing one fails
             for engine in self._opened.values():
                 stack.push_async_callback(engine.close)
             self._opened = {}
@@ -174,15 +174,15 @@ class Engines:
 
 async def _open(path: str, spec: Served, role: str, site: Site) -> Engine:
     engine = import_path.load(path)(spec, role, site)
-    found: Engine = await engine if inspect.isawaitable(engine) else engine
-    return found
+    opened: Engine = await engine if inspect.isawaitable(engine) else engine
+    return opened
 
 
 def key_of(spec: Served, role: str) -> str:
     """The key of an opened model: all settings except those of sampling."""
     purpose = "embed" if gives_vectors(spec, role) and kind_of(spec) == "vllm" else ""
     shared = spec.model_dump_json(include=set(Served.model_fields) - {"price"})
-    embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model is called so, too
+    embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model has that name too
     return f"{purpose} {embedded} {shared}"
 
 
@@ -196,8 +196,8 @@ def local_folder(model: str, role: str) -> Path:
 
     Raises InputError.
     """
-    if (found := folder_on_disk(nano.resolve(model, role))) is not None:
-        return found
+    if (folder := folder_on_disk(nano.resolve(model, role))) is not None:
+        return folder
     if (url := url_of(model)) is not None:
         raise InputError(
             f"{url}: an address, and this process runs models from a folder on this machine. Copy the model here; or "
@@ -205,5 +205,5 @@ def local_folder(model: str, role: str) -> Path:
         )
     raise InputError(
         f"{model}: no such model folder, and no such model in the local Hub cache. `hf download {model}` fetches a "
-        "model of the Hub; `nano` is the embedded one; --base-url asks a server"
+        "model of the Hub; `nano` is the embedded one; --base-url calls a server"
     )

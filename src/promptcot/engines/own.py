@@ -57,15 +57,17 @@ class OwnEngine(Wrapper):
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors from the user's engine. Raises EngineUnusable if it returns anything but an array (texts, dim)."""
         try:
-            found = np.asarray(await super().embed(texts), np.float32)
+            vectors = np.asarray(await super().embed(texts), np.float32)
         except PromptCoTError:
             raise
         except (Exception, SystemExit) as error:
             raise EngineUnusable(f"{self._name}: `embed`: {type(error).__name__}: {error}", "own-engine") from error
-        if found.ndim != 2 or len(found) != len(texts) or not found.size:
-            shape = f"an array of the shape {found.shape} for {len(texts)} texts; the shape must be (texts, dimensions)"
+        if vectors.ndim != 2 or len(vectors) != len(texts) or not vectors.size:
+            shape = (
+                f"an array of the shape {vectors.shape} for {len(texts)} texts; the shape must be (texts, dimensions)"
+            )
             raise EngineUnusable(f"{self._name}: `embed` returned {shape}", "own-engine")
-        return found
+        return vectors
 
     async def close(self) -> None:
         """Release the model; an engine passed as an object stays open, since it belongs to the caller."""

@@ -59,4 +59,4 @@ class ScriptedEngine:
         return vectors
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""

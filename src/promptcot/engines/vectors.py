@@ -36,7 +36,7 @@ class Vectors(Wrapper):
         return await answer
 
     async def _work(self) -> None:
-        await asyncio.sleep(0)  # others that are ready come along
+        await asyncio.sleep(0)  # joins other waiting requests
         while self._waiting:
             batch, self._waiting = self._waiting[:TEXTS_AT_ONCE], self._waiting[TEXTS_AT_ONCE:]
             if asked := [one for one in batch if not one[1].done()]:
@@ -67,9 +67,9 @@ class Vectors(Wrapper):
         return [as_text(vector) for vector in vectors]
 
 
-def _settle(batch: Sequence[_Asked], found: Sequence[Completion | Exception]) -> None:
+def _settle(batch: Sequence[_Asked], results: Sequence[Completion | Exception]) -> None:
     """Resolve every waiting call with a reply, or with the error."""
-    for (_, answer), one in zip(batch, found, strict=True):
+    for (_, answer), one in zip(batch, results, strict=True):
         if answer.done():
             continue
         if isinstance(one, Exception):

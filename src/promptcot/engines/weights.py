@@ -15,10 +15,10 @@ from promptcot.errors import EngineUnusable
 _OTHERS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.gguf", "*.h5", "*.msgpack")
 _ADAPTER = "adapter_model"
 _WAY_OUT = (
-    "convert them once, where you trust their source: "
+    "if you trust their source, convert them once: "
     "transformers.AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER) writes safetensors"
 )
-_ADAPTER_WAY_OUT = "convert it once, where you trust its source: peft's save_pretrained writes safetensors"
+_ADAPTER_WAY_OUT = "if you trust its source, convert it once: peft's save_pretrained writes safetensors"
 
 
 def check_weights(folder: Path) -> None:
@@ -28,16 +28,16 @@ def check_weights(folder: Path) -> None:
 
 
 def weights_fault(folder: Path) -> tuple[str, str] | None:
-    """What is wrong with the weights in a model's folder, and the way out; None if they are in safetensors."""
+    """What is wrong with the weights in a model's folder, and the remedy; None if they are in safetensors."""
     if any(folder.glob("*.safetensors")):
         return None
-    found = f" (but {', '.join(others[:3])})" if (others := [*_other_files(folder)]) else ""
+    hint = f" (but {', '.join(others[:3])})" if (others := [*_other_files(folder)]) else ""
     way_out = _WAY_OUT if others else "give the folder of a whole model"
-    return f"{folder}: holds no *.safetensors; weights are read from no other format{found}", way_out
+    return f"{folder}: holds no *.safetensors; weights are read from no other format{hint}", way_out
 
 
 def adapter_fault(folder: Path) -> tuple[str, str] | None:
-    """What is wrong with the adapter (LoRA) in a folder, and the way out; None without one, or in safetensors."""
+    """What is wrong with the adapter (LoRA) in a folder, and the remedy; None without one, or in safetensors."""
     pickles = [name for suffix in ("bin", "pt") if (folder / (name := f"{_ADAPTER}.{suffix}")).exists()]
     if not pickles or (folder / f"{_ADAPTER}.safetensors").exists():
         return None
@@ -45,5 +45,5 @@ def adapter_fault(folder: Path) -> tuple[str, str] | None:
 
 
 def _other_files(folder: Path) -> Iterator[str]:
-    """Names of files that hold weights in other formats, as far as their suffix tells."""
+    """The names of files with weights in other formats, by their suffixes."""
     yield from sorted({path.name for pattern in _OTHERS for path in folder.glob(pattern)})

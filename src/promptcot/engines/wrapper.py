@@ -12,13 +12,13 @@ from promptcot.records import Completion, Request, Score
 
 
 class Wrapper:
-    """Passes every call on to the engine that `inner` gives; `model` is that engine's."""
+    """Passes every call on to the engine that `inner` returns; `model` is that engine's."""
 
     def __init__(self, engine: Engine | None) -> None:
         self._engine = engine
 
     async def inner(self) -> Engine:
-        """The engine to ask. Raises what opening it raises."""
+        """The engine to call. Raises the errors of opening it."""
         assert self._engine is not None
         return self._engine
 
@@ -29,7 +29,7 @@ class Wrapper:
 
     @property
     def servers(self) -> int:
-        """How many servers answer now."""
+        """The current number of servers."""
         return 1 if self._engine is None else servers_of(self._engine)
 
     async def complete(self, request: Request) -> Completion:

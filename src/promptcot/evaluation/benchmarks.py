@@ -63,12 +63,12 @@ def load(name_or_path: str | Path, graders: Graders | None = None, *, strict: bo
     `strict`, or if nothing is left, that raises RefusedGold. Raises InputError for an unknown name, a missing, empty or
     malformed file, a row without source, problem or gold, and two rows with one problem.
     """
-    told: list[str] = []
-    where, numbered = rows_of(name_or_path, told)
+    notes: list[str] = []
+    where, numbered = rows_of(name_or_path, notes)
     found = Contradictions(graders)
     rows, refusals = _sifted(list(_read_all(numbered, where, found)), graders, strict=strict)
     loaded = _identified(rows)
-    warnings = (*(f"{where}: {line}" for line in told), *refusals.lines, *loaded.warnings, *found.lines)
+    warnings = (*(f"{where}: {line}" for line in notes), *refusals.lines, *loaded.warnings, *found.lines)
     return replace(loaded, warnings=warnings, contradictions=tuple(found.lines), refused=tuple(refusals.rows))
 
 
@@ -77,14 +77,14 @@ def is_file(name_or_path: str | Path) -> bool:
     return Path(name_or_path).is_file() or _looks_like_path(str(name_or_path))
 
 
-def rows_of(name_or_path: str | Path, told: list[str]) -> tuple[str, Iterable[tuple[int, Row]]]:
-    """The benchmark's name for errors, and its rows with their numbers; `told` receives how a file was read.
+def rows_of(name_or_path: str | Path, notes: list[str]) -> tuple[str, Iterable[tuple[int, Row]]]:
+    """The benchmark's name for errors, and its rows with their numbers; `notes` receives how a file was read.
 
     Raises InputError for an unknown name, or a benchmark that cannot be downloaded.
     """
     path = Path(name_or_path)
     if is_file(name_or_path):
-        return str(path), Columns(tell=told.append).problems(read_rows(path), source=path.stem)
+        return str(path), Columns(tell=notes.append).problems(read_rows(path), source=path.stem)
     benchmark = benchmark_named(str(name_or_path))
     if benchmark.hub is None:
         return benchmark.name, enumerate(read_rows(nano.benchmark_path()), 1)

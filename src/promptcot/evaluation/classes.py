@@ -34,7 +34,7 @@ class Wordings:
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        self._same: dict[int, set[int]] = {}  # of those that are the same as another
+        self._same: dict[int, set[int]] = {}  # of wordings that equal another one
 
     def add(self, text: str, same: Iterable[int]) -> int:
         """Add a wording that equals these earlier ones."""
@@ -75,10 +75,9 @@ class Wordings:
 
 
 def _may_tell(third: Stated, this: Stated, that: Stated) -> bool:
-    """Whether it matters that a third wording is the same as `that`, and not as `this`, by what they state.
-
-    Not where it states less than both, as 5 does beside 5 cm and 0.05 m, nor where `that` is a choice with its value,
-    of which the other two are the letter and the value.
+    """Whether a third wording that equals `that` and not `this` separates the two. It does not if it states less than
+    both, as 5 beside 5 cm and 0.05 m, nor if `that` is a choice with its value, and the other two are the letter and
+    the value.
     """
     less = third < this and third < that
     return not less and not (that >= CHOICE and third.isdisjoint(this))

@@ -32,7 +32,8 @@ def library(hint: str = "") -> Any:
 
 
 def save(figure: Figure, target: Path, **options: Any) -> tuple[Path, Path]:
-    """Write `target` (without suffix) as PNG and as SVG; each appears whole. `options` are those of `savefig`."""
+    """Write `target` (without suffix) as PNG and as SVG; each is renamed when complete. `options` are those of
+    `savefig`."""
     make_parent(target)
     png, svg = (target.with_name(target.name + suffix) for suffix in (".png", ".svg"))
     for path, own in ((png, {"dpi": 160}), (svg, {"metadata": {"Date": None}})):

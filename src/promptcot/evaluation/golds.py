@@ -56,13 +56,13 @@ class Problems:
         this = _known(where, text, worded, gold)
         first = self._known.setdefault(key, this)
         if None not in (first.asked, this.asked) and first.asked != this.asked and first.worded == worded:
-            raise SharedId(_words(key, "problem", where, this.begins, first.where, first.begins))
+            raise SharedId(_difference(key, "problem", where, this.begins, first.where, first.begins))
         if gold is None:
             return
         if first.gold is None:
             self._known[key] = first._replace(gold=gold, gold_where=where)
         elif first.gold != gold and await self._differ(key[0], first.gold, gold):
-            raise SharedId(_words(key, "gold", where, gold, first.gold_where, first.gold))
+            raise SharedId(_difference(key, "gold", where, gold, first.gold_where, first.gold))
 
     async def _differ(self, source: str, one: str, other: str) -> bool:
         return (await grader_of(self._graders, source).asame(one, other)).correct is False
@@ -73,7 +73,7 @@ def _known(where: str, text: str | None, worded: bool, gold: str | None) -> _Kno
     return _Known(where, worded, asked, shown(text or "", _MOST_SHOWN), gold, where)
 
 
-def _words(key: Key, what: str, where: str, here: str, other: str, there: str) -> str:
+def _difference(key: Key, what: str, where: str, here: str, other: str, there: str) -> str:
     of = f" of {key[0]}" if key[0] else ""
     return (
         f"{where}: the {what} with id {key[1]!r}{of} is {here!r}, and in {other} it is {there!r}. Rows "

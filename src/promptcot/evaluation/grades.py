@@ -118,7 +118,7 @@ def golds_of(benchmark: str | None, graders: Graders, problems: Problems, tell: 
     loaded = load(benchmark, graders)
     for line in loaded.contradictions:
         tell(f"note: {line}")
-    rows = (*loaded.rows, *loaded.refused)  # those that are refused: so that each prediction for them is, by its gold
+    rows = (*loaded.rows, *loaded.refused)  # refused golds too, so that each prediction for them is refused by its gold
     for row in rows:
         problems.know((row.source, row.id), row.problem, row.gold, f"the benchmark {benchmark}", worded=row.worded)
     return {(row.source, row.id): row.gold for row in rows}

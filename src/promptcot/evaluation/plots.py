@@ -59,7 +59,7 @@ def plot_levels(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
 
 def plot_tokens(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
     """Accuracy against the mean tokens of a trace; one panel per benchmark. Results without tokens are left out."""
-    known = [(result, result.tokens) for result in map(_named, results) if result.tokens is not None]
+    known = [(result, result.tokens) for result in map(_printable_names, results) if result.tokens is not None]
     groups = list(dict.fromkeys(result.group for result, _ in known))
     models = list(dict.fromkeys(result.model for result, _ in known))
     with _figure(len(known), 1 + 3 * len(groups), 3.6, len(groups)) as (figure, panels):
@@ -77,7 +77,7 @@ def plot_tokens(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
 
 
 def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Published], axis: str) -> tuple[Path, Path]:
-    results = [_named(result) for result in results]
+    results = [_printable_names(result) for result in results]
     groups = list(dict.fromkeys(result.group for result in results))
     shown = [one for one in printed if one.benchmark in groups]
     models = list(dict.fromkeys([*(result.model for result in results), *(one.model for one in shown)]))
@@ -85,10 +85,10 @@ def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Publish
     columns = [label for model in models for label in (model, _published(model)) if label in labels]
     with _figure(len(results), 2.5 + 1.6 * len(groups), 4.0, 1) as (figure, [axes]):
         for result in results:
-            x = groups.index(result.group) + _aside(result.model, columns)
+            x = groups.index(result.group) + _offset(result.model, columns)
             _mark(axes, x, result, models.index(result.model))
         for one in shown:
-            x = groups.index(one.benchmark) + _aside(_published(one.model), columns)
+            x = groups.index(one.benchmark) + _offset(_published(one.model), columns)
             _mark_printed(axes, x, one, models.index(one.model), measured=one.model in labels)
         _name_groups(axes, groups, [_counts(one for one in results if one.group == group) for group in groups])
         axes.set_xlabel(axis)
@@ -96,8 +96,8 @@ def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Publish
         return figures.save(figure, target, bbox_inches="tight")
 
 
-def _named(result: Result) -> Result:
-    """With names as a plot can hold them: levels come from rows, and SVG and fonts have no sign for some characters."""
+def _printable_names(result: Result) -> Result:
+    """With names that a plot can show: levels come from rows, and SVG and fonts lack some characters."""
     model, group = (presentable(quoted(name, _LONGEST_NAME)) for name in (result.model, result.group))
     return replace(result, model=model, group=group)
 
@@ -106,8 +106,8 @@ def _published(model: str) -> str:
     return f"{model}, published"
 
 
-def _aside(label: str, columns: Sequence[str]) -> float:
-    """How far the marks of a label stand from the middle of their group."""
+def _offset(label: str, columns: Sequence[str]) -> float:
+    """The offsets of the marks of a label from the middle of their group."""
     return (columns.index(label) - (len(columns) - 1) / 2) * _SPREAD / max(len(columns), 3)
 
 
@@ -160,7 +160,7 @@ def _counts(results: Iterable[Result]) -> str:
 def _figure(marks: int, width: float, height: float, panels: int) -> Iterator[tuple[Figure, list[Axes]]]:
     """An empty figure with panels side by side, and our style while it is drawn."""
     if not marks:
-        raise InputError("there is nothing to plot: no result has what this plot shows")
+        raise InputError("there is nothing to plot: no result has the values of this plot")
     matplotlib = figures.library(", or leave the plots out")
     with matplotlib.rc_context(figures.STYLE):
         figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")

@@ -56,9 +56,9 @@ def reference_lines(found: References, named_by: str = "--against NAME") -> Iter
     if found.decontaminates:
         yield f"compared with {names}"
     else:
-        yield "not decontaminated: no benchmark is at hand"
+        yield "not decontaminated: no benchmark is available"
     if found.missing:
-        yield f"not at hand: {', '.join(found.missing)}; {named_by} fetches one, and so does"
+        yield f"not available: {', '.join(found.missing)}; {named_by} downloads one, as does"
         yield from (f"  {command}" for command in found.missing.values())
 
 
@@ -97,20 +97,20 @@ def _is_at_hand(benchmark: Benchmark) -> bool:
 def _read(names: Sequence[str], missing: Mapping[str, str]) -> References:
     problems: list[Reference] = []
     found: dict[str, int] = {}
-    told: list[str] = []
+    notes: list[str] = []
     for name in names:
         said: list[str] = []
         read = list(_problems(name, said))
         found[name] = len(read)
         problems += read
-        told += [f"{name}: {line}" for line in said]
+        notes += [f"{name}: {line}" for line in said]
     phrases = tuple(reference.problem for reference in _problems(nano.NAME, []))
-    return References(tuple(problems), found, missing, tuple(told), phrases)
+    return References(tuple(problems), found, missing, tuple(notes), phrases)
 
 
-def _problems(name: str, told: list[str]) -> Iterator[Reference]:
+def _problems(name: str, notes: list[str]) -> Iterator[Reference]:
     """The problems of one benchmark; rows without text are left out, and reported. Raises InputError."""
-    where, numbered = rows_of(name, told)
+    where, numbered = rows_of(name, notes)
     rows, without, why = 0, 0, ""
     for number, row in numbered:
         rows += 1
@@ -127,4 +127,4 @@ def _problems(name: str, told: list[str]) -> Iterator[Reference]:
     if without == rows:
         raise InputError(f"{where}: no row has a problem to compare with{why}")
     if without:
-        told.append(f"{without:,} of {rows:,} rows have no problem and are left out")
+        notes.append(f"{without:,} of {rows:,} rows have no problem and are left out")

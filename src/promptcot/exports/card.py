@@ -22,7 +22,7 @@ from promptcot.storage.atomic import without_secrets
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _LARGER = ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"))
 _TAGS = {"sft": "sft", "pairs": "preference", "rl": "reinforcement-learning"}
-_ROWS = {"sft": "whole solutions to learn from", "pairs": "pairs of a right and a wrong solution", "rl": "answers"}
+_ROWS = {"sft": "complete solutions to train on", "pairs": "pairs of a right and a wrong solution", "rl": "answers"}
 _TRAINING = {"sft": "supervised fine-tuning", "dpo": "preference optimisation"}
 _SHIPPED = {"math": "contest mathematics", "nano": "the miniature world that ships with promptcot"}
 _MOST_REASONS, _LONGEST_RECIPE = 8, 20_000
@@ -56,10 +56,10 @@ def card(origin: Origin, exported: Described) -> str:
     """The text of README.md."""
     sections = {
         "": _about(origin, exported),
-        "How many rows, and where they were lost": _funnel(origin, exported),
-        "What it is like": _figures(origin),
-        "How it was made": _made(origin),
-        "Models, and what their licences say about outputs": _licences(origin),
+        "Row counts": _funnel(origin, exported),
+        "Quality": _figures(origin),
+        "How it was made": _how_made(origin),
+        "Models, and the terms of their licences for outputs": _licences(origin),
         "Decontamination": _decontamination(origin),
         "Files and splits": _files(exported),
         "Limits": _limits(origin, exported),
@@ -96,7 +96,7 @@ def _data_files(exported: Described) -> Iterator[dict[str, Any]]:
 
 def _about(origin: Origin, exported: Described) -> list[str]:
     total = sum(exported.rows.values())
-    what = _SHIPPED.get(origin.domain or "", "problems" if origin.domain is None else "problems of a domain of its own")
+    what = _SHIPPED.get(origin.domain or "", "problems" if origin.domain is None else "problems of a custom domain")
     rows = f"{total:,} {'row' if total == 1 else 'rows'} of {what}, with {_ROWS[exported.kind]}"
     purpose = _TRAINING.get(exported.to, escaped(exported.to))
     read = f", as read by {escaped(exported.framework)}" if exported.framework else ""
@@ -108,7 +108,7 @@ def _about(origin: Origin, exported: Described) -> list[str]:
 def _how(origin: Origin) -> str:
     """How the rows were made."""
     if "generate" not in origin.stages:
-        return "How the rows were made is not known: the files beside them did not say so at export."
+        return "It is not known how the rows were made: no files beside them recorded it at export."
     judged = any(name.startswith("judge") for name in origin.stages)
     wrote = "Models wrote the problems from combinations of concepts"
     return f"{wrote}, and other steps, judges among them, chose from these." if judged else f"{wrote}."
@@ -118,7 +118,7 @@ def _funnel(origin: Origin, exported: Described) -> list[str]:
     rows = [
         (escaped(name), _count(stage.get("in")), _count(stage.get("out")), _reasons(stage))
         for name, stage in origin.stages.items()
-        if name != "encode"  # its rows are the concepts
+        if name != "encode"  # its rows are concepts, not problems
     ]
     left = [(escaped(reason), f"{count:,}") for reason, count in exported.left_out.items() if count]
     return [
@@ -139,7 +139,7 @@ def _reasons(stage: Mapping[str, Any]) -> str:
 def _figures(origin: Origin) -> list[str]:
     measure = origin.summary.get("measure")
     if not isinstance(measure, Mapping):
-        return ["Not measured: `promptcot measure` says it of a run or of a file."]
+        return ["Not measured: `promptcot measure` measures a run or a file."]
     levels = ", ".join(f"{escaped(level, 40)} {count:,}" for level, count in _counts(measure.get("levels")).items())
     rows = [("problems by level", levels or UNKNOWN)]
     for key, name in (("pass_rate", "pass rate of the teacher"), ("agreement", "agreement of its solutions")):
@@ -170,18 +170,18 @@ def _validity(origin: Origin) -> str:
 def _judges(origin: Origin) -> str:
     tables = origin.summary.get("agreement")
     pairs = [one for one in tables if isinstance(one, Mapping)] if isinstance(tables, list) else []
-    told = [
+    figures = [
         f"{' and '.join(escaped(name, 60) for name in one.get('judges', ()))} agree on {100 * one['share']:.1f} % of "
         f"{one.get('n', 0):,}"
         for one in pairs
         if isinstance(one.get("share"), float)
     ]
-    return "; ".join(told) or UNKNOWN
+    return "; ".join(figures) or UNKNOWN
 
 
-def _made(origin: Origin) -> list[str]:
+def _how_made(origin: Origin) -> list[str]:
     if not origin.recipe:
-        return ["Not known: no recipe lies beside the rows."]
+        return ["Not known: there is no recipe beside the rows."]
     text = json.dumps(without_secrets(dict(origin.recipe)), indent=1, ensure_ascii=False, default=str)
     cut = text if len(text) <= _LONGEST_RECIPE else f"{text[:_LONGEST_RECIPE]}\n… (cut)"
     seed = escaped(origin.recipe.get("seed", UNKNOWN))
@@ -208,24 +208,26 @@ def _licences(origin: Origin) -> list[str]:
             )
         )
     if not rows:
-        return ["Which models wrote or rated these rows is not known; what their licences say holds nevertheless."]
+        return [
+            "It is not known which models wrote or rated these rows; the terms of their licences apply nevertheless."
+        ]
     columns = ("model", "asked by", "its licence", "its outputs", "source")
-    return [table(columns, rows), "This table is no legal advice; the licences themselves decide."]
+    return [table(columns, rows), "This table is not legal advice; only the licences are binding."]
 
 
 def _decontamination(origin: Origin) -> list[str]:
-    told, steps = origin.summary.get("contamination"), origin.stages
-    if not isinstance(told, Mapping) or told.get("status") not in (None, "decontaminated"):
-        known = "decontaminate" in steps or isinstance(told, Mapping)
+    comparison, steps = origin.summary.get("contamination"), origin.stages
+    if not isinstance(comparison, Mapping) or comparison.get("status") not in (None, "decontaminated"):
+        known = "decontaminate" in steps or isinstance(comparison, Mapping)
         missing = "Not decontaminated: the rows were compared with no benchmark." if steps and not known else ""
-        reason = f" ({escaped(told.get('status'))})" if isinstance(told, Mapping) else ""
+        reason = f" ({escaped(comparison.get('status'))})" if isinstance(comparison, Mapping) else ""
         return [missing or f"Whether benchmark problems are among the rows is not known{reason}."]
-    against = [(escaped(name), f"{count:,}") for name, count in _counts(told.get("against")).items()]
-    lacking = ", ".join(escaped(name) for name in told.get("not_at_hand") or ())
-    found = sum(_counts(told.get("found")).values())
-    rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(told.get("rules")).items())
+    against = [(escaped(name), f"{count:,}") for name, count in _counts(comparison.get("against")).items()]
+    lacking = ", ".join(escaped(name) for name in comparison.get("not_at_hand") or ())
+    found = sum(_counts(comparison.get("found")).values())
+    rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(comparison.get("rules")).items())
     return [
-        "Compared with the problems of these benchmarks; "
+        "The rows were compared with the problems of these benchmarks: "
         + (f"{found:,} {'row that is' if found == 1 else 'rows that are'} in one" if found else "no row is in one")
         + (f" {'was' if found == 1 else 'were'} left out" if found else "")
         + (f" (by rule: {rules})." if rules else "."),
@@ -246,7 +248,7 @@ def _files(exported: Described) -> list[str]:
     columns = [(f"`{name}`", escaped(kind)) for name, kind in exported.columns.items()]
     return [
         table(("split", "rows", "files", "size"), rows),
-        f"A group of problems that are alike is in one split. {escaped(exported.split_by, 500)}"
+        f"All problems of a group of similar ones are in one split. {escaped(exported.split_by, 500)}"
         if exported.split_by
         else one,
         table(("column", "type"), columns),
@@ -265,13 +267,13 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
             "dedup" in origin.stages,
             "Copies that are fully reworded are found only by meaning, if a model was used for that.",
         ),
-        (not origin.stages, "How these rows were made is not known."),
+        (not origin.stages, "It is not known how these rows were made."),
         ("dedup" not in origin.stages, "No step has left out copies of problems, as far as is known."),
         (
             "verify" not in origin.stages,
             "No model has voted on whether the problems are well-posed, as far as is known.",
         ),
-        (origin.domain == "nano", "The shipped models know a miniature world only: this set is a demonstration."),
+        (origin.domain == "nano", "The shipped models only know a miniature world: this set is a demonstration."),
         (exported.license is None, "No licence is stated: it depends on those of the models and of the data."),
     ]
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
@@ -288,8 +290,8 @@ def _provenance(origin: Origin, exported: Described) -> list[str]:
     made = exported.made
     hashes = {f"sha256 of {name}": digest for name, digest in _texts(made.get("data_sha256")).items()}
     versions = ", ".join(f"{name} {version}" for name, version in _texts(made.get("versions")).items())
-    told = {"format": made.get("format"), "sha256 of the recipe": made.get("recipe_sha256"), **hashes}
-    rows = [(escaped(key), escaped(value)) for key, value in {**told, "versions": versions}.items() if value]
+    recorded = {"format": made.get("format"), "sha256 of the recipe": made.get("recipe_sha256"), **hashes}
+    rows = [(escaped(key), escaped(value)) for key, value in {**recorded, "versions": versions}.items() if value]
     command = made.get("command")
     return [
         table(("what", "value"), rows),

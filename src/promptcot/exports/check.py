@@ -22,8 +22,8 @@ from promptcot.rewards.verdicts import gold_for
 from promptcot.storage.parquet import pyarrow
 from promptcot.storage.rows import read_rows
 
-_BATCH = 1000  # golds that are scored at once
-_NAMED = 20  # rows and golds that are named; all are counted
+_BATCH = 1000  # golds that are scored together
+_NAMED = 20  # rows and golds that are listed; all are counted
 _ABSENT = object()
 
 
@@ -79,7 +79,7 @@ def check(
 
 def _compared(format: Format, split: Split, paths: Sequence[Path], found: Checked) -> Iterator[Row]:
     """The rows that match both the file and the format; others are recorded."""
-    written, loaded = _written(paths), _loaded(format, paths, found)
+    written, loaded = _file_rows(paths), _loaded(format, paths, found)
     for index, (row, file_row) in enumerate(itertools.zip_longest(loaded, written, fillvalue=_ABSENT)):
         where = f"row {index} of {split}"
         if not isinstance(file_row, dict):
@@ -95,7 +95,7 @@ def _compared(format: Format, split: Split, paths: Sequence[Path], found: Checke
             yield file_row
 
 
-def _written(paths: Sequence[Path]) -> Iterator[Row]:
+def _file_rows(paths: Sequence[Path]) -> Iterator[Row]:
     """The rows in the files, with every column: `read_rows` omits nulls of Parquet files."""
     for path in paths:
         columns = pyarrow("parquet").read_schema(path).names if path.suffix == ".parquet" else ()
@@ -125,7 +125,7 @@ def _opened(format: Format, paths: Sequence[Path], found: Checked) -> tuple[Load
         except Exception as error:
             found.differs(f"{format.source.framework} cannot load the files: {type(error).__name__}: {error}")
             return Loaded((), f"{format.source.framework}'s loader"), number == 0
-    return Loaded(_written(paths), "promptcot itself"), False
+    return Loaded(_file_rows(paths), "promptcot itself"), False
 
 
 def _why_different(loaded: Mapping[str, Any], written: Row) -> str | None:

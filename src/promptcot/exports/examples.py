@@ -116,15 +116,15 @@ class Reader:
     def _example(self, row: Row) -> Example | str:
         if row.get("reason") == REJECTED:
             return REJECTED
-        asked = self._asked(row)
+        asked = self._prompt(row)
         if isinstance(asked, str):
             return asked
         prompt, messages = asked
         if not self.disputed and (why := _disputed(row)) is not None:
             return why
-        return self._taught(Example(str(row["id"]), prompt, messages, _problem(row), extra=_extra(row)), row)
+        return self._with_targets(Example(str(row["id"]), prompt, messages, _problem(row), extra=_extra(row)), row)
 
-    def _asked(self, row: Row) -> tuple[str, Sequence[Message]] | str:
+    def _prompt(self, row: Row) -> tuple[str, Sequence[Message]] | str:
         """The prompt as text and as a chat, or why there is none."""
         problem, prompt = _problem(row), row.get("prompt")
         if self.style != AS_IT_IS and problem is not None and problem.strip():
@@ -144,7 +144,7 @@ class Reader:
             return NO_TEXT
         return (prompt if isinstance(prompt, str) and prompt.strip() else chat[-1].content), chat
 
-    def _taught(self, bare: Example, row: Row) -> Example | str:
+    def _with_targets(self, bare: Example, row: Row) -> Example | str:
         """The example with its training targets."""
         if self.kind == "sft":
             return _with_trace(bare, row)
@@ -162,19 +162,21 @@ def _with_gold(bare: Example, row: Row) -> Example | str:
 
 
 def _with_trace(bare: Example, row: Row) -> Example | str:
-    given = (row.get("completion"), row.get("trace"), row.get("messages"))
-    trace, asks = next(((said, _questions(value)) for value in given if (said := _said(value)) is not None), (None, 0))
+    candidates = (row.get("completion"), row.get("trace"), row.get("messages"))
+    trace, asks = next(
+        ((said, _questions(value)) for value in candidates if (said := _trace_of(value)) is not None), (None, 0)
+    )
     if trace is None:
         return NO_TRACE
     if asks > 1:
         return SEVERAL_TURNS
     if (why := unfit(row)) is not None:
         return f"trace {why}"
-    prompt, completion = _opened(bare.prompt, _whole(trace, row))
+    prompt, completion = _opened(bare.prompt, _complete_trace(trace, row))
     return replace(bare, prompt=prompt, completion=completion, answer=_answer(row))
 
 
-def _said(value: Any) -> str | None:
+def _trace_of(value: Any) -> str | None:
     """A trace, as a text or as the last turn of a chat; None for a blank one."""
     said = turns(value)
     text = said[-1]["content"] if said and said[-1]["role"] == "assistant" else value
@@ -182,24 +184,24 @@ def _said(value: Any) -> str | None:
 
 
 def _questions(value: Any) -> int:
-    """How many turns of a chat are the user's; of a text none."""
+    """The number of user turns in a chat; 0 for a text."""
     return sum(turn["role"] == "user" for turn in turns(value))
 
 
-def _whole(trace: str, row: Row) -> str:
+def _complete_trace(trace: str, row: Row) -> str:
     """A trace without end tokens, and with the start of its thinking if the row's raw prompt contains that."""
     prompt = row.get("prompt")
     return _opened(prompt if isinstance(prompt, str) else "", without_end_tokens(trace))[1]
 
 
 def _with_pair(bare: Example, row: Row) -> Example | str:
-    chosen, rejected = (_said(row.get(side)) for side in ("chosen", "rejected"))
+    chosen, rejected = (_trace_of(row.get(side)) for side in ("chosen", "rejected"))
     if chosen is None or rejected is None:
         return NO_PAIR
     if max(_questions(row["chosen"]), _questions(row["rejected"])) > 1:
         return SEVERAL_TURNS
-    prompt, chosen = _opened(bare.prompt, _whole(chosen, row))
-    _, rejected = _opened(bare.prompt, _whole(rejected, row))
+    prompt, chosen = _opened(bare.prompt, _complete_trace(chosen, row))
+    _, rejected = _opened(bare.prompt, _complete_trace(rejected, row))
     if chosen.strip() == rejected.strip():
         return EQUAL
     return replace(bare, prompt=prompt, chosen=chosen, rejected=rejected, answer=_answer(row))
@@ -211,7 +213,7 @@ def _answer(row: Row) -> str | None:
 
 
 def _opened(prompt: str, trace: str) -> tuple[str, str]:
-    """A raw prompt that ends by opening the thinking, and a trace: the trace opens it, as it does in a chat."""
+    """Moves the opening tag of the thinking from the end of a raw prompt to the trace, as in a chat."""
     if not prompt.rstrip().endswith(OPEN):
         return prompt, trace
     start = prompt.rindex(OPEN)
@@ -219,7 +221,7 @@ def _opened(prompt: str, trace: str) -> tuple[str, str]:
 
 
 def _problem(row: Row) -> str | None:
-    """The problem; of a raw prompt alone, what stands within its markup."""
+    """The problem; for a row with only a raw prompt, the text inside its markup."""
     problem = row.get("problem")
     return problem if isinstance(problem, str) else asked_in_markup(row)
 
@@ -255,8 +257,8 @@ def _disputed(row: Row) -> str | None:
     if verdict in ("invalid", "undecided"):
         return f"not valid: {verdict}"
     label, agreement = row.get("label"), _number(row.get("agreement"))
-    given = label is not None and row.get("answer") is not None and str(row["answer"]) != str(label)
-    if agreement is None or given:
+    has_gold = label is not None and row.get("answer") is not None and str(row["answer"]) != str(label)
+    if agreement is None or has_gold:
         return None
     margin, alone = _number(row.get("margin")), count_of(row.get("answered")) == 1 and (count_of(row.get("n")) or 0) > 1
     return NOT_AGREED if agreement <= 0.5 or alone or (margin is not None and margin <= 0) else None

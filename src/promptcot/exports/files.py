@@ -62,7 +62,7 @@ class Written:
         return {split: sum(shard.rows for shard in shards) for split, shards in self.files.items()}
 
     def told(self) -> dict[str, Any]:
-        """The splits as the manifest has them."""
+        """The splits, as recorded in the manifest."""
         shards = {split: [shard.told() for shard in its] for split, its in self.files.items()}
         return {split: {"rows": rows, "files": shards[split]} for split, rows in self.rows.items()}
 
@@ -129,8 +129,8 @@ def _refuse_added(target: Path) -> None:
         own = {EXPORT, *map(str, loads((target / EXPORT).read_bytes())["files"])}
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"{target}: its {EXPORT} does not say which files are the export's; remove the folder, or give the name of "
-            "a new one"
+            f"{target}: its {EXPORT} does not list the files of the export; remove the folder, or give the name of a "
+            "new one"
         ) from None
     for path in sorted(target.rglob("*")):
         name = path.relative_to(target)
@@ -146,7 +146,7 @@ def _examples(
     rows: Iterable[Row], reader: Reader, form: Format, counts: StageCounts, dropped: RowWriter
 ) -> Iterator[list[Example]]:
     """The examples of the rows, in batches; rows without one are recorded with the reason."""
-    for some in _some(rows):
+    for some in _batches(rows):
         examples = []
         for row, found in zip(some, reader(some), strict=True):
             counts.rows_in += 1
@@ -160,7 +160,7 @@ def _examples(
             yield examples
 
 
-def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Batches of rows that fit into memory."""
     found: list[Row] = []
     size = 0
@@ -188,7 +188,7 @@ class _Shards:
 
     @property
     def replaced(self) -> Counter[str]:
-        """What was written as something else."""
+        """Counts of characters that were replaced because they cannot be written."""
         return sum((shards.replaced for shards in self._open.values()), Counter())
 
     def write(
@@ -220,7 +220,7 @@ def _row_of(example: Example) -> Row:
 
 
 def _manifest(form: Format, settings: Settings, written: Written) -> dict[str, Any]:
-    """What `export.json` says."""
+    """The content of `export.json`."""
     return {
         **settings.source,
         "format": EXPORT_FORMAT,

@@ -85,18 +85,16 @@ def export(asked: Export, tell: Tell) -> Exported:
     _check_style(asked)
     run = run_of(asked.data_path)
     recipe = (read_manifest(run) or {}) if run else {}
-    if run is not None and asked.domain is None and _of(recipe, "prompts") is None:
-        raise InputError(
-            f"{run}: has no recipe.json that can be read, so that nobody knows its domain; name it with --prompts"
-        )
-    prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
+    if run is not None and asked.domain is None and _setting(recipe, "prompts") is None:
+        raise InputError(f"{run}: it has no readable recipe.json, so its domain is unknown; name it with --prompts")
+    prompts = domains.load(asked.domain or _setting(recipe, "prompts") or domains.DEFAULT)
     labelled = reading.label_of(run) if run else {}
     verifier: str = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
     if next(reading.rows_of(asked.data_path, asked.form.kind, asked.columns)(), None) is None:
-        raise InputError(f"{asked.data_path}: there are no rows in it, and so nothing to export")
+        raise InputError(f"{asked.data_path}: it has no rows, so there is nothing to export")
     reader = Reader(asked.form.kind, prompts, asked.style, verifier, asked.limit, asked.disputed)
     how, origin = manifest({**asked.told, "verifier": verifier}, prompts.hashes, {}), origin_of(asked.data_path)
-    made, added = _made(asked.data_path, origin), (CARD, *asked.form.beside)
+    made, added = _provenance(asked.data_path, origin), (CARD, *asked.form.beside)
     settings = files.Settings(asked.shares, asked.rows_per_shard, how, {"set": origin.name, **made}, added)
     heard: list[str] = []
 
@@ -125,7 +123,7 @@ def _check_style(asked: Export) -> None:
         if texts
         else f"{asked.form.name} reads messages only"
     )
-    raise UsageError(f"style {asked.style}: is a prompt of one text, and {hint}")
+    raise UsageError(f"style {asked.style} is a prompt of one text, and {hint}")
 
 
 def run_of(path: Path) -> Path | None:
@@ -150,7 +148,7 @@ def _rows(asked: Export, run: Path | None, prompts: PromptSet, verifier: str, te
 def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:
     """The same rows, with progress messages."""
 
-    def told() -> Iterator[Row]:
+    def reported() -> Iterator[Row]:
         source = rows()
         for number in itertools.count():
             some = itertools.islice(source, _TOLD_EVERY)
@@ -162,7 +160,7 @@ def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:
             yield first
             yield from some
 
-    return told
+    return reported
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -187,7 +185,7 @@ def _described(asked: Export, written: Written, made: Mapping[str, Any], heard: 
         split_by=" ".join(_sentence(line.removeprefix(_OF_SPLITS)) for line in heard if _OF_SPLITS in line) or None,
         license=asked.license,
         language=asked.language,
-        columns={name: _words(kind) for name, kind in asked.form.schema(EXTRA).items()},
+        columns={name: _type_name(kind) for name, kind in asked.form.schema(EXTRA).items()},
     )
 
 
@@ -195,22 +193,22 @@ def _sentence(line: str) -> str:
     return f"{line[:1].upper()}{line[1:]}."
 
 
-def _words(kind: Type) -> str:
+def _type_name(kind: Type) -> str:
     """The type of a column, for display."""
     if isinstance(kind, str):
         return kind
     if isinstance(kind, tuple):
-        return f"list of {_words(kind[0])}"
+        return f"list of {_type_name(kind[0])}"
     return f"object ({', '.join(kind)})"
 
 
-def _of(recipe: Mapping[str, Any], key: str) -> Any:
+def _setting(recipe: Mapping[str, Any], key: str) -> Any:
     """The value of a key in the run's recipe; None without a run."""
     found = recipe.get("recipe")
     return found.get(key) if isinstance(found, dict) else None
 
 
-def _made(path: Path, origin: Origin) -> dict[str, Any]:
+def _provenance(path: Path, origin: Origin) -> dict[str, Any]:
     """The origin of the rows: hashes of the recipe and of the file, and the command."""
     data = {} if url_of(path) is not None else {reading.file_of(path).name: reading.file_of(path)}
     return provenance(origin.manifest, data, EXPORT_FORMAT)

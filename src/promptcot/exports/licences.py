@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _HUB = "https://huggingface.co"
 _LLAMA = (
     "may be used to improve other models; one that is distributed has a name that begins with `Llama` (section 1.b.i). "
-    "What contains the model itself shows “Built with Llama”"
+    "Software that contains the model itself shows “Built with Llama”"
 )
 _LLAMA_CLOSED = "may not be used to improve other large language models than Llama's (section 1.b.v)"
 _QWEN = (

@@ -78,7 +78,7 @@ def origin_of(path: Path) -> Origin:
         return _of_run(path)
     manifest = read_manifest(path)
     if manifest is not None:
-        return Origin(stem(path), manifest, _read(beside(path, "summary.json")))
+        return Origin(stem(path), manifest, _read_object(beside(path, "summary.json")))
     inside = url_of(path) is None and (path.parent / "summary.json").is_file()
     if inside and path.name == SET:
         return _of_run(path.parent)
@@ -88,7 +88,7 @@ def origin_of(path: Path) -> Origin:
 def _of_run(directory: Path) -> Origin:
     manifest = read_manifest(directory) or {}
     name = _table(manifest.get("recipe")).get("name") or directory.resolve().name
-    return Origin(str(name), manifest, _read(directory / "summary.json"))
+    return Origin(str(name), manifest, _read_object(directory / "summary.json"))
 
 
 def _of_step(path: Path) -> Origin | None:
@@ -104,7 +104,7 @@ def _of_step(path: Path) -> Origin | None:
     return Origin(run.name, run.manifest, told, steps)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read_object(path: Path) -> Mapping[str, Any]:
     try:
         return _table(_without_home(loads(path.read_bytes())))
     except (OSError, ValueError):

@@ -45,10 +45,10 @@ def file_of(path: Path) -> Path:
         return path / SET
     if (path / "recipe.json").is_file():
         raise InputError(
-            f"{path}: the run has no {SET}: it has not ended, or goes no further than `filter`; let it end, or give "
-            "one of its files"
+            f"{path}: the run has no {SET}: it has not ended, or it stops at `filter`; let it end, or give one of its "
+            "files"
         )
-    raise InputError(f"{path}: is not the directory of a run, for it has no {SET}; give one, or a file of rows")
+    raise InputError(f"{path}: this is not a run directory, because it has no {SET}; give one, or a file of rows")
 
 
 def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
@@ -57,6 +57,7 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
     Raises InputError for ungraded traces.
     """
     source, read = file_of(path), columns or Columns()
+    rejected = rejected_beside([source])  # once, so that each pass gives the same rows
 
     def rows() -> Iterator[Row]:
         found = read_rows(source, may_be_empty=True)
@@ -64,7 +65,6 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
         for row in first:
             _refuse_traces(row, source, kind)
         found = chain(first, found)
-        rejected = rejected_beside([source])
         found = read.chats(found) if kind == "sft" else (row for _, row in read.problems(found))
         return with_ids(_marked(row, rejected) for row in found)
 
@@ -86,7 +86,7 @@ def with_pairs(
     traces, rows = run / "solve.jsonl", rows_of(run, "pairs")
     if not traces.is_file():
         raise InputError(
-            f"{run}: it has no solve.jsonl, but pairs are made from traces; run a recipe with [solve], [label]"
+            f"{run}: it has no solve.jsonl, from whose traces pairs are made; run a recipe with [solve] and [label]"
         )
     targets = {"label": scratch / "label.jsonl", "pairs": scratch / "pairs.jsonl"}
     settings = Settings(Band(), prompts, None, seed, unboxed=bool(label_of(run).get("unboxed")))

@@ -128,7 +128,7 @@ class _Waiting:
         with self._path.open("wb") as file, self.signatures.path.open("wb") as signatures:
             kept = self._kept(chain(first, coming), file)
             for texts, marks in marked(kept, False, len(first) == _FEW):
-                signatures.write(_told(marks, texts).tobytes())
+                signatures.write(_signatures(marks, texts).tobytes())
 
     def _kept(self, chunks: Iterable[list[Example]], file: IO[bytes]) -> Iterator[tuple[list[str], list[str]]]:
         for chunk in chunks:
@@ -166,8 +166,8 @@ def _concept(name: str) -> int:
     return hash_id(" ".join(name.casefold().split()))
 
 
-def _told(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
-    """The signatures of texts; a unique one for a text without tokens."""
+def _signatures(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
+    """The signatures of texts; a text without tokens gets a unique one."""
     found = marks.signatures.copy()
     for place, line in enumerate(marks.lines):
         if not line:
@@ -211,34 +211,36 @@ def _drawn(waiting: _Waiting, shares: Shares) -> Held:
         largest = int(np.bincount(heads, minlength=1).max(initial=0))
         if all(map(met, had, wanted)):
             break
-        tried = tried or f"one group of problems {_alike(degree)} has {largest:,} of {rows:,} rows"
+        tried = tried or f"one group of similar problems ({_alike(degree)}) has {largest:,} of {rows:,} rows"
     held = Held(splits)
     _settle(held, waiting, degree)
     groups = len(np.unique(heads))
     count = f"{groups:,} groups" if groups > 1 else "one group"
-    held.lines.append(f"splits: {count} of problems {_alike(degree)}; the largest has {largest:,}")
+    held.lines.append(f"splits: {count} of similar problems ({_alike(degree)}); the largest has {largest:,}")
     if degree != DEGREES[0]:
-        held.lines.append(f"splits: {tried}, too many for these shares, so problems as alike as that may be divided")
+        held.lines.append(
+            f"splits: {tried}, too many for these shares, so problems of that similarity may be in different splits"
+        )
     for name, got, asked in zip(_HELD_OUT, had, wanted, strict=True):
         if not met(got, asked):
-            held.lines.append(
-                f"splits: {name} has {got:,} of the {asked:,} rows asked for: no other group fits into it"
-            )
+            held.lines.append(f"splits: {name} has {got:,} of the {asked:,} requested rows: no other group fits")
         if not asked and getattr(shares, name):
             held.lines.append(
                 f"splits: {name} has no rows: {getattr(shares, name):g} of {rows:,} rows is less than one"
             )
     if rows == sum(had):
-        held.lines.append("splits: train has no rows: all of them are held out; ask for smaller shares")
+        held.lines.append("splits: train has no rows, because all of them are held out; choose smaller shares")
     if waiting.concepts.without:
-        held.lines.append(f"splits: {waiting.concepts.without:,} of {rows:,} rows name no concepts; their texts count")
+        held.lines.append(
+            f"splits: {waiting.concepts.without:,} of {rows:,} rows have no concepts; only their texts were compared"
+        )
     return held
 
 
 def _alike(degree: float) -> str:
     if degree == DEGREES[-1]:
-        return f"with the same concepts, or texts of a similarity from {degree:g} on"
-    return f"with concepts or texts of a similarity from {degree:g} on"
+        return f"the same concepts, or a similarity of texts of at least {degree:g}"
+    return f"a similarity of concepts or texts of at least {degree:g}"
 
 
 def _grouped(waiting: _Waiting, degree: float) -> NDArray[np.int32]:

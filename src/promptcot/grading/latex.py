@@ -68,22 +68,22 @@ def read_latex(text: str) -> Any | None:
     return found
 
 
-def _with_single_factorials(found: re.Match[str]) -> str:
+def _with_single_factorials(match: re.Match[str]) -> str:
     """(2n)!! as 2^n n!, and (2n-1)!! as (2n)! / (2^n n!)."""
-    letter, shift = found[1], int((found[2] or "") + (found[3] or "0"))
+    letter, shift = match[1], int((match[2] or "") + (match[3] or "0"))
     half = f"({letter}+{(shift + 1) // 2})"
     even = f"(2^{{{half}}} \\cdot {half}!)"
     return even if shift % 2 == 0 else rf"\frac{{(2 {half})!}}{{{even}}}"
 
 
-def _as_symbol(found: re.Match[str]) -> str:
+def _as_symbol(match: re.Match[str]) -> str:
     """A directed segment as one symbol: the vector BA is minus AB; an arc from B to A differs from one from A to B."""
-    kind, points = found.groups()
+    kind, points = match.groups()
     if kind == "overrightarrow" and len(points) == 2 and points[1] < points[0]:
         return f"(-v_{{{points[::-1]}}})"
     return f"{kind[0].replace('o', 'v')}_{{{points}}}"
 
 
-def _sum_if_proper(found: re.Match[str]) -> str:
-    whole, above, below = found.groups()
-    return f"({whole}+\\frac{{{above}}}{{{below}}})" if int(above) < int(below) else found[0]
+def _sum_if_proper(match: re.Match[str]) -> str:
+    whole, above, below = match.groups()
+    return f"({whole}+\\frac{{{above}}}{{{below}}})" if int(above) < int(below) else match[0]

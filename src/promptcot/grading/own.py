@@ -31,21 +31,21 @@ def is_own(name: str) -> bool:
 
 def load(name: str) -> Verifier:
     """The verifier at MODULE:NAME, or the one created by the class or function there. Raises ValueError."""
-    found = import_path.load(name)
-    if isinstance(found, type) or (callable(found) and not isinstance(found, Verifier)):
+    verifier = import_path.load(name)
+    if isinstance(verifier, type) or (callable(verifier) and not isinstance(verifier, Verifier)):
         try:
-            found = found()
+            verifier = verifier()
         except Exception as error:
             raise ValueError(f"{name!r}: calling it raises {type(error).__name__}: {error}") from error
-    if (why := _why_not(found)) is not None:
-        raise ValueError(f"{name!r} is {type(found).__name__}, which is not a verifier: {why} (docs/api.md)")
-    checked: Verifier = found
+    if (why := _why_not(verifier)) is not None:
+        raise ValueError(f"{name!r} is {type(verifier).__name__}, which is not a verifier: {why} (docs/api.md)")
+    checked: Verifier = verifier
     return checked
 
 
-def _why_not(found: Any) -> str | None:
+def _why_not(verifier: Any) -> str | None:
     for part, (arguments, options) in _CALLS.items():
-        function = getattr(found, part, None)
+        function = getattr(verifier, part, None)
         if not callable(function):
             return f"it has no function `{part}`"
         if inspect.iscoroutinefunction(function):
@@ -54,15 +54,15 @@ def _why_not(found: Any) -> str | None:
             inspect.signature(function).bind(*arguments, **options)
         except TypeError as error:
             return f"`{part}` does not accept the arguments of promptcot.Verifier: {error}"
-        except ValueError:  # the signature of a function that is not written in Python
+        except ValueError:  # functions not written in Python may have no signature
             continue
     return None
 
 
 def version(name: str) -> str:
     """16 hex digits that change with the file of a verifier; modules that the file imports are not included."""
-    found = import_path.load(name)
-    module = inspect.getmodule(found) or inspect.getmodule(type(found))
+    verifier = import_path.load(name)
+    module = inspect.getmodule(verifier) or inspect.getmodule(type(verifier))
     file = getattr(module, "__file__", None)
     content = Path(file).read_bytes() if file and Path(file).is_file() else b""
     return hashlib.blake2b(content, digest_size=8).hexdigest()

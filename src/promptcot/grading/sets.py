@@ -40,10 +40,10 @@ def computed(text: str, read: Reader) -> str:
     spelled = normalise(text) if len(text) <= 1000 else ""
     if not _OPERATION.search(spelled):
         return text
-    found = _set(_MEMBER.sub("", spelled).strip(), read, 0)
-    if found is None or not isinstance(found, sympy.Interval | sympy.FiniteSet | sympy.Union | sympy.Complement):
-        return r"\emptyset" if found is sympy.EmptySet else text
-    return str(sympy.latex(found)).replace(r"\left", "").replace(r"\right", "")
+    result = _set(_MEMBER.sub("", spelled).strip(), read, 0)
+    if result is None or not isinstance(result, sympy.Interval | sympy.FiniteSet | sympy.Union | sympy.Complement):
+        return r"\emptyset" if result is sympy.EmptySet else text
+    return str(sympy.latex(result)).replace(r"\left", "").replace(r"\right", "")
 
 
 @lru_cache(maxsize=512)

@@ -1,7 +1,7 @@
 r"""Whether SymPy objects have the same values. Runs only in worker processes: it may never end.
 
-Expressions are compared with 50 digits, or as many as the difference may need, at fixed points that no reasonable
-expression singles out: two analytic functions that agree there are the same for all practical purposes (the idea of
+Expressions are compared with 50 digits, or as many as the difference may need, at fixed points that are not special for
+any reasonable expression: two analytic functions that agree there are the same for all practical purposes (the idea of
 Schwartz, 1980, and Zippel, 1979). Equations are compared by whether the quotient of their differences is constant.
 If a logarithm or a root of a variable occurs, variables are positive: \\ln(ab) is \\ln a + \\ln b.
 """
@@ -34,7 +34,7 @@ def same_value(gold: Any, answer: Any) -> bool:
         for side in (gold, answer)
         for one in side.atoms(sympy.Derivative)
     ):
-        return bool(gold == answer)  # a function whose arguments are not written
+        return bool(gold == answer)  # a function without arguments
     near = _tolerance(gold, answer)
     gold, answer = _with_fractions(gold), _with_fractions(answer)
     symbols = _symbols(gold, answer)
@@ -115,8 +115,8 @@ def _is_long(one: Any) -> bool:
 def _closed(one: Any) -> Any | None:
     (index, first, last), *_ = one.limits
     end = sympy.Symbol("end", integer=True, positive=True)
-    found = sympy.Sum(one.function, (index, first, end)).doit()
-    return None if found.has(sympy.Sum) else found.subs(end, last)
+    closed = sympy.Sum(one.function, (index, first, end)).doit()
+    return None if closed.has(sympy.Sum) else closed.subs(end, last)
 
 
 def _points(symbols: list[Any], whole: set[Any], positive: bool, far: bool) -> Iterator[dict[Any, Any]]:

@@ -38,7 +38,7 @@ def check_ready(name: str) -> None:
         raise InputError(f"--push {name} needs: pip install 'promptcot[hub]'")
     found = token()
     if found is None:
-        raise InputError(f"--push {name}: no token of the Hub is known here: {_LOGIN}")
+        raise InputError(f"--push {name}: no token of the Hub was found on this machine: {_LOGIN}")
     if not (found.isascii() and found.isprintable()) or " " in found:
         raise InputError(f"--push {name}: the token has characters that no token of the Hub has: {_LOGIN}")
 

@@ -1,4 +1,4 @@
-"""What an upload consists of: the files of a folder, and the name of a repository. Reads the disk only."""
+"""The content of an upload: the files of a folder, and the name of a repository. Reads the disk only."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Parcel:
         return f"{endpoint()}/{'datasets/' * (self.kind == 'dataset')}{self.name}"
 
     def marked(self) -> dict[str, Any]:
-        """What the mark says. Raises InputError."""
+        """The content of the marker. Raises InputError."""
         return mark_of((self.folder / self.mark).read_bytes(), str(self.folder / self.mark))
 
 

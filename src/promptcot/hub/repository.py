@@ -87,7 +87,7 @@ def compare(client: Any, parcel: Parcel, digests: Digests, *, replace: bool) -> 
     theirs = there.keys() - _OF_THE_HUB
     if theirs and not replace:
         _check_ours(parcel, earlier, theirs)
-    gone = theirs if replace else theirs & _named(earlier or {})
+    gone = theirs if replace else theirs & _listed_files(earlier or {})
     same = [name for name in parcel.files if name in there and _is_same(digests, name, there[name])]
     upload = [name for name in parcel.files if name not in same]
     replaced = [name for name in upload if name in there]
@@ -133,7 +133,7 @@ def _check_ours(parcel: Parcel, earlier: Mapping[str, Any] | None, theirs: Itera
     )
 
 
-def _named(mark: Mapping[str, Any]) -> set[str]:
+def _listed_files(mark: Mapping[str, Any]) -> set[str]:
     """The files that a mark lists, as a list or a table of names or of objects with one."""
     files = mark.get("files")
     entries = [*files] if isinstance(files, list | dict) else []

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from promptcot.core.units import size
+from promptcot.core.units import counted, size
 from promptcot.errors import InputError, TransientError
 from promptcot.hub.client import open_client, sending
 from promptcot.hub.parcel import Parcel
@@ -88,7 +88,7 @@ class Upload:
             self._client.preupload_lfs_files(parcel.name, additions=group, repo_type=parcel.kind, free_memory=False)
             done += len(group)
             uploaded = sum(parcel.files[one.path_in_repo] for one in additions[:done])
-            self.tell(f"uploaded: {done:,} of {len(additions):,} files, {size(uploaded)}")
+            self.tell(f"uploaded: {done:,} of {counted(len(additions), 'file')}, {size(uploaded)}")
         self._client.create_commit(
             parcel.name,
             operations=[*map(CommitOperationDelete, change.delete), *additions],

@@ -1,1 +1,1 @@
-"""What lies in the directory of a run, read without running anything: its files, its state, the history of a row."""
+"""Reads a run directory without running anything: its files, its state, and the history of a row."""

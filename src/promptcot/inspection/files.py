@@ -15,11 +15,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
 
+from promptcot.core import fields
 from promptcot.errors import InputError
 from promptcot.pipeline.set_file import SET
+from promptcot.storage.counts import BEYOND_TARGET
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import read_manifest
-from promptcot.storage.paths import PARTIAL
+from promptcot.storage.paths import PARTIAL, SUFFIXES
 from promptcot.storage.reviews import REVIEWS
 
 State = Literal["finished", "being written", "interrupted", "incomplete"]
@@ -27,6 +29,8 @@ State = Literal["finished", "being written", "interrupted", "incomplete"]
 
 _NOT_ROWS = {"encode", SET.removesuffix(".jsonl"), REVIEWS.removesuffix(".jsonl")}
 """Files whose rows are not those of a step: the concepts' vectors, the set, the reviews."""
+_LONGEST_NAME = 240
+"""Bytes of a file name, without its suffix for unfinished files."""
 _ORDER = (
     *("sample", "generate", "judge-*", "filter", "verify-*", "verify", "embed-dedup", "dedup", "embed-decontaminate"),
     *("decontaminate", "confirm-decontaminate", "solve", "label", "review", "select", "*"),
@@ -46,8 +50,10 @@ class StepFiles:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """What lies in the directory of a run. `steps` are in its order; `recipe` is that of `recipe.json`, as it was
-    resolved.
+    """What lies in the directory of a run. `steps` are in its order; `recipe` is the resolved one, from `recipe.json`.
+
+    `ended_with` names the last step of a run that ended, whether or not its files are still there. `missing` names the
+    files that the summary tells of and that are gone.
     """
 
     directory: Path
@@ -56,6 +62,8 @@ class RunFiles:
     summary: Mapping[str, Any] | None
     steps: Sequence[StepFiles]
     set_path: Path | None
+    ended_with: str | None
+    missing: Sequence[str]
 
     @classmethod
     def of(cls, directory: Path) -> RunFiles:
@@ -71,19 +79,22 @@ class RunFiles:
         is_set = (directory / SET).is_file()
         if not steps and not is_set:
             raise InputError(f"{directory}: it has no files of a run; give the directory of a run that has begun")
+        missing = [*_missing(directory, summary or {}, steps)]
         return cls(
             directory,
-            _state(directory, summary, steps, listed),
+            _state(directory, missing, ended=listed is not None),
             recipe if isinstance(recipe, dict) else None,
             summary,
             steps,
             directory / SET if is_set else None,
+            next((name for name in reversed(listed or ()) if name not in _NOT_ROWS), None),
+            missing,
         )
 
     @property
     def last(self) -> StepFiles | None:
-        """The last step of a run that ended: what came through it came through the run."""
-        return self.steps[-1] if self.summary is not None and self.steps else None
+        """The last step of a run that ended, unless all its files are gone. Its rows are those of the set."""
+        return next((step for step in self.steps if step.name == self.ended_with), None)
 
 
 def _steps(directory: Path, listed: Sequence[str] | None, *, unfinished: bool) -> Iterator[StepFiles]:
@@ -107,22 +118,47 @@ def _names(directory: Path, unfinished: bool) -> list[str]:
 
 
 def _file(directory: Path, name: str, unfinished: bool) -> Path | None:
+    if "/" in name or "\x00" in name or len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return None  # a damaged summary, or one that names files elsewhere
     path, partial = directory / name, directory / f"{name}{PARTIAL}"
     if path.is_file():
         return path
     return partial if unfinished and partial.is_file() else None
 
 
-def _state(
-    directory: Path, summary: Mapping[str, Any] | None, steps: Sequence[StepFiles], listed: Sequence[str] | None
-) -> State:
+def _state(directory: Path, missing: Sequence[str], *, ended: bool) -> State:
     if is_held(directory / "lock"):
         return "being written"
-    if summary is None or listed is None:
+    if not ended:
         return "interrupted"
-    there = {step.name for step in steps if step.rows is not None}
-    gone = [name for name in listed if name not in there and name not in _NOT_ROWS]
-    return "incomplete" if gone else "finished"
+    return "incomplete" if missing else "finished"
+
+
+def _missing(directory: Path, summary: Mapping[str, Any], steps: Sequence[StepFiles]) -> Iterator[str]:
+    there = {step.name: step for step in steps}
+    for name, stage in fields.mapping(summary.get("stages")).items():
+        if name in _NOT_ROWS:
+            continue
+        step = there.get(name)
+        if step is None or step.rows is None:
+            yield f"{name}.jsonl"
+        for kind in ("dropped", "failed"):
+            lost = fields.counts(fields.mapping(stage).get(kind))
+            lost.pop(BEYOND_TARGET, None)
+            if any(lost.values()) and (step is None or getattr(step, kind) is None):
+                yield f"{name}.{kind}.jsonl"
+    data = fields.mapping(fields.mapping(summary.get("made")).get("data_sha256"))
+    if SET in data and not (directory / SET).is_file():
+        yield SET
+
+
+def packed_files(directory: Path) -> list[str]:
+    """The names of files of rows that are compressed or Parquet. A run writes none, so they are not read."""
+    packed = (*(suffix for suffix in SUFFIXES if suffix != ".jsonl"), ".jsonl.gz", ".jsonl.xz", ".jsonl.bz2")
+    try:
+        return sorted(path.name for path in directory.iterdir() if path.name.endswith(packed))
+    except OSError:
+        return []
 
 
 def is_held(lock: Path) -> bool:
@@ -144,7 +180,7 @@ def is_held(lock: Path) -> bool:
 
 def _object(path: Path) -> dict[str, Any] | None:
     try:
-        found = loads(path.read_bytes())
+        found = loads(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -1,7 +1,7 @@
-"""The lines of a run's files that belong to some ids, and which id is meant by the beginning of one.
+"""Finds the lines of a run's files that belong to some ids, and the id that a prefix stands for.
 
-Each file is read once, whatever the number of ids, and only lines that hold one of them are parsed. Lines that cannot
-be read, as in a file that is being written, are passed over.
+Each file is read once for any number of ids, and only lines with one of them are parsed. Lines that cannot be read, as
+in a file that is being written, are skipped.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _ID = re.compile(rb'"id":\s*("(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)')
 
 
 def find(files: RunFiles, ids: Collection[str]) -> Mapping[str, list[Found]]:
-    """What the files say of each of these rows, in the order of the steps; a row of the set comes last, as `SET`.
+    """The lines about each of these rows, in the order of the steps; the row of the set comes last, as `SET`.
 
-    Without a `set.jsonl`, the set is what came through the last step of a run that has ended.
+    Without a `set.jsonl`, the set is the output of the last step of a run that has ended.
     """
     found: dict[str, list[Found]] = {name: [] for name in ids}
     wanted = _Wanted(ids)
@@ -51,34 +51,36 @@ def ids_in(path: Path) -> Iterator[str]:
 
 
 def id_of(files: RunFiles, given: str) -> str:
-    """The id that is meant: the whole of it, or how one begins and no other. Raises InputError, which names near ones.
+    """The id that is equal to `given`, or the only one that begins with it. Raises InputError, which names near ones.
 
-    Where the run has its `sample.jsonl`, ids that begin so are looked for there first; a step of the user's own may
-    have given rows other ids.
+    Prefixes are looked up in the first file of the run, normally `sample.jsonl`, before the others: a step of the
+    user's own may have given its rows ids that begin with those of others.
     """
     paths = [path for step in files.steps for _, path in _files(step)]
-    for some in (paths[:1], paths[1:]):
-        found: dict[str, None] = {}
-        for name in (name for path in some for name in ids_in(path)):
+    paths += [files.set_path] if files.set_path is not None else []
+    matches = tuple[dict[str, None], dict[str, None]](({}, {}))
+    for place, path in enumerate(paths):
+        for name in ids_in(path):
             if name == given:
                 return given
             if given and name.startswith(given):
-                found[name] = None
-        if len(found) > 1:
-            raise InputError(f"{files.directory}: {_several(given, [*found])}")
-        if found:
-            return next(iter(found))
+                matches[min(place, 1)][name] = None
+    found = [*(matches[0] or matches[1])]
+    if len(found) > 1:
+        raise InputError(f"{files.directory}: {_several(given, found)}")
+    if found:
+        return found[0]
     raise InputError(f"{files.directory}: no row has the id {quoted(given, _SHOWN)!r}{_near(given, paths)}")
 
 
 def _several(given: str, found: Sequence[str]) -> str:
     names = ", ".join(quoted(name, _SHOWN) for name in found[:_NAMED])
     more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
-    return f"{len(found):,} ids begin with {quoted(given, _SHOWN)!r}: {names}{more}; give more of the one that is meant"
+    return f"{len(found):,} ids begin with {quoted(given, _SHOWN)!r}: {names}{more}; give more characters"
 
 
 def _near(given: str, paths: Sequence[Path]) -> str:
-    """The ids that are most like one that is not there."""
+    """The ids most similar to one that does not exist."""
     from rapidfuzz import process
     from rapidfuzz.distance import Levenshtein
 
@@ -95,7 +97,7 @@ def _files(step: StepFiles) -> Iterator[tuple[Outcome, Path]]:
 
 
 class _Wanted:
-    """Some ids, as they stand in lines of JSON."""
+    """Some ids, as they are written in lines of JSON."""
 
     def __init__(self, ids: Collection[str]) -> None:
         self._ids = frozenset(ids)
@@ -111,7 +113,7 @@ class _Wanted:
                 yield name, row
 
     def _may_have(self, line: bytes) -> bool:
-        """Whether one of the ids stands in a line; nearly all lines begin with theirs."""
+        """Whether a line contains one of the ids; nearly all lines begin with their id."""
         if line.startswith(_START):
             end = line.find(b'"', len(_START))
             name = line[len(_START) : end]
@@ -124,7 +126,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as lines:
             yield from lines
-    except OSError:  # it was removed meanwhile
+    except OSError:  # the file has been removed since
         return
 
 
@@ -137,7 +139,7 @@ def _row(line: bytes) -> Row | None:
 
 
 def _id_of(line: bytes) -> str | None:
-    if line.startswith(_START):
+    if line.startswith(_START) and line.endswith(b"}\n"):
         end = line.find(b'"', len(_START))
         if end > 0 and b"\\" not in line[len(_START) : end]:
             return line[len(_START) : end].decode(errors="replace")

@@ -1,6 +1,6 @@
-"""What a run has, in short: how many rows came out of each step, and for each fate some ids to look at.
+"""An overview of a run: the rows out of each step, and the losses by reason with some ids as examples.
 
-Counts are those of the summary; of a run that has none yet, the lines of its files. Files are read only until each
+The counts come from the summary, or from the files of a run that has no summary yet. Files are read only until each
 reason has its examples.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptcot.core import fields
 from promptcot.inspection.files import RunFiles, StepFiles
 from promptcot.inspection.finding import ids_in
 from promptcot.storage.counts import BEYOND_TARGET
@@ -22,7 +23,7 @@ _OTHER = "no reason given"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Rows that `step` left out, or that failed there, for one reason, with some of their ids."""
+    """Rows that `step` dropped, or that failed there, for one reason, with some of their ids."""
 
     step: str
     outcome: str
@@ -33,7 +34,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Overview:
-    """The rows `out` of each step, `came` through the whole run with some `ids` of them, and what was left out."""
+    """The rows `out` of each step, the number `came` of problems in the set with some `ids`, and the losses."""
 
     out: Mapping[str, int]
     came: int | None
@@ -47,43 +48,43 @@ class Overview:
 
 
 def overview(files: RunFiles) -> Overview:
-    """What the run has. Files that are gone count for what the summary says of them, and give no ids."""
-    stages = (files.summary or {}).get("stages")
-    told = stages if isinstance(stages, dict) else {}
+    """The overview of a run. The counts of missing files are those of the summary; there are no ids from them."""
+    stages = fields.mapping((files.summary or {}).get("stages"))
     last = files.set_path or (files.last.rows if files.last else None)
     first = dict.fromkeys(ids_in(last)) if last is not None else {}
     return Overview(
-        {step.name: _out(step, told.get(step.name)) for step in files.steps},
+        {step.name: _out(step, fields.mapping(stages.get(step.name))) for step in files.steps},
         len(first) if last is not None else None,
         tuple([*first][:EXAMPLES]),
-        tuple(left for step in files.steps for left in _left(step, told.get(step.name))),
+        tuple(left for step in files.steps for left in _left(step, fields.mapping(stages.get(step.name)))),
     )
 
 
-def _out(step: StepFiles, told: Any) -> int:
-    """Input rows of a step that gave output; traces of one problem are one."""
-    if isinstance(told, dict) and isinstance(told.get("out"), int):
-        return int(told["out"])
+def _out(step: StepFiles, stage: Mapping[str, Any]) -> int:
+    """Input rows of a step that gave output; all traces of a problem count as one."""
+    out = fields.whole(stage.get("out"))
+    if out is not None:
+        return out
     return len(set(ids_in(step.rows))) if step.rows is not None else 0
 
 
-def _left(step: StepFiles, told: Any) -> Iterator[Left]:
+def _left(step: StepFiles, stage: Mapping[str, Any]) -> Iterator[Left]:
     for outcome, path, key in (("dropped", step.dropped, "reason"), ("failed", step.failed, "cause")):
-        counts = told.get(outcome) if isinstance(told, dict) else None
-        known = {str(name): count for name, count in counts.items()} if isinstance(counts, dict) else None
-        known and known.pop(BEYOND_TARGET, None)
+        known = fields.counts(stage[outcome]) if isinstance(stage.get(outcome), dict) else None
+        if known is not None:
+            known.pop(BEYOND_TARGET, None)
         found, seen = _examples(path, key, known) if path is not None else ({}, {})
         for reason, count in (known if known is not None else seen).items():
             yield Left(step.name, outcome, reason, count, tuple(found.get(reason, ())))
 
 
 def _examples(path: Path, key: str, known: Mapping[str, int] | None) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """Some ids of each reason, and how many rows have it among those that were read: all, where nothing is `known`."""
+    """Some ids for each reason, and the number of rows with it among those read: all rows, if nothing is `known`."""
     found: dict[str, list[str]] = {}
     seen: dict[str, int] = {}
     wanted = None if known is None else sum(min(EXAMPLES, count) for count in known.values())
     for row in _rows(path):
-        reason = str(row.get(key) or _OTHER)
+        reason = fields.text(row.get(key)) or _OTHER
         seen[reason] = seen.get(reason, 0) + 1
         if len(ids := found.setdefault(reason, [])) < EXAMPLES:
             ids.append(str(row.get("id")))

@@ -3,8 +3,8 @@
     async with MockServer(MockOptions(rate_500=0.02)) as server:
         ...  # ask server.url, then look at server.stats()
 
-Whatever it says is a pure function of the call and its seed, so two runs against it can be compared byte for byte. The
-parts: `options` (what it can be told), `faults` (which call meets what), `replies` (the texts), `calls` (reading what a
+Each reply is a pure function of the call and the seed, so two runs against it can be compared byte for byte. The
+parts: `options` (the settings), `faults` (which call gets which fault), `replies` (the texts), `calls` (reading what a
 client sends), `bodies` (the wire format of answers), `ledger` (the counts) and `app` (the server itself).
 """
 

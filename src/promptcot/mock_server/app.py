@@ -89,7 +89,7 @@ class MockServer:
         try:
             loop = asyncio.get_running_loop()
             self._listener = await loop.create_server(self._server, options.host, options.port, backlog=_BACKLOG)
-        except (OSError, UnicodeError) as error:  # a name that is too long, or holds what no name can hold
+        except (OSError, UnicodeError) as error:  # a host name that is too long or malformed
             raise InputError(_cannot_listen(options, error)) from error
         self._port = self._listener.sockets[0].getsockname()[1]
 
@@ -123,7 +123,7 @@ class MockServer:
             self._ledger.others[str(refused.status)] += 1
             return _refused(refused)
         except ConnectionError:
-            return web.Response()  # to nobody: the client has left, which is no error of the server
+            return web.Response()  # the client has disconnected, which is not an error of the server
         known = endpoint is not None or path == "/tokenize" or path in self._pages
         self._ledger.others["wrong address"] += 1
         return _json(405 if known else 404, b'{"detail":"Method Not Allowed"}' if known else b'{"detail":"Not Found"}')
@@ -164,7 +164,7 @@ class MockServer:
             else:
                 if latency:
                     await asyncio.sleep(latency)
-                response = _json(200, self._whole(call, refuses))
+                response = _json(200, self._whole_reply(call, refuses))
                 await response.prepare(request)
             await response.write_eof()
         except (asyncio.CancelledError, ConnectionError):
@@ -173,7 +173,7 @@ class MockServer:
         self._ledger.answer(call.key)
         return response
 
-    def _whole(self, call: Call, refuses: bool = False) -> bytes:
+    def _whole_reply(self, call: Call, refuses: bool = False) -> bytes:
         if call.endpoint == "embeddings":
             seed, dimensions = self.options.seed, self.options.dimensions
             return bodies.vectors(call, [vector(seed, call.model, prompt.text, dimensions) for prompt in call.prompts])
@@ -205,7 +205,7 @@ class MockServer:
             return await _break_stream(request, list(bodies.events(call, self._choices(call, False))), fault)
         if fault == "reset":
             await _reset(request)
-        body = self._whole(call)
+        body = self._whole_reply(call)
         half = body[: len(body) // 2]
         if fault == "truncated_json":
             return _json(200, half)
@@ -284,7 +284,7 @@ async def _wait_for_ever() -> NoReturn:
 def _cannot_listen(options: MockOptions, error: OSError | UnicodeError) -> str:
     where = f"mock server: cannot listen at {options.host}, port {options.port}"
     if isinstance(error, UnicodeError):
-        return f"mock server: {options.host!a} is no name of a host"
+        return f"mock server: {options.host!a} is not a host name"
     if error.errno == errno.EADDRINUSE:
         return f"{where}: the port is in use. Take another one, or any free one: promptcot mock-server --port 0"
     return f"{where}: {error.strerror or error}"

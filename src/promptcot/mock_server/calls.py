@@ -127,16 +127,16 @@ def read_prompts(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[Prompt, .
             raise Refused(400, "`messages` should be a list of at least one message")
         return (Prompt("\n".join(map(_turn, messages))),)
     name = "prompt" if endpoint == "completions" else "input"
-    given = body.get(name)
-    several = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    value = body.get(name)
+    several = value if isinstance(value, list) and value and not isinstance(value[0], int) else [value]
     return tuple(_prompt(name, item) for item in several)
 
 
-def _prompt(name: str, given: object) -> Prompt:
-    if isinstance(given, str):
-        return Prompt(given)
-    if isinstance(given, list) and given and all(type(number) is int for number in given):
-        return Prompt(" ".join(map(str, given)), tuple(given))
+def _prompt(name: str, value: object) -> Prompt:
+    if isinstance(value, str):
+        return Prompt(value)
+    if isinstance(value, list) and value and all(type(number) is int for number in value):
+        return Prompt(" ".join(map(str, value)), tuple(value))
     raise Refused(400, f"`{name}` should be a string, a list of token ids, or a list of such")
 
 
@@ -164,8 +164,8 @@ def _check_sampling(body: Mapping[str, Any]) -> None:
 
 
 def _max_tokens(endpoint: Endpoint, body: Mapping[str, Any]) -> int | None:
-    given = _count(body, "max_completion_tokens") or _count(body, "max_tokens")
-    return _DEFAULT_COMPLETION if given is None and endpoint == "completions" else given
+    value = _count(body, "max_completion_tokens") or _count(body, "max_tokens")
+    return _DEFAULT_COMPLETION if value is None and endpoint == "completions" else value
 
 
 def _count(body: Mapping[str, Any], name: str) -> int | None:
@@ -175,8 +175,8 @@ def _count(body: Mapping[str, Any], name: str) -> int | None:
     return value
 
 
-def _stop(given: object) -> tuple[str, ...]:
-    words = given if isinstance(given, list) else [given]
+def _stop(value: object) -> tuple[str, ...]:
+    words = value if isinstance(value, list) else [value]
     return tuple(word for word in words if isinstance(word, str) and word)
 
 

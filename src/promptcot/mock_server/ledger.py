@@ -21,13 +21,13 @@ class Ledger:
         """Counts of other events: a fault, a client error, a client that disconnected."""
 
     def arrive(self) -> None:
-        """A call has come in."""
+        """Count a call that arrives."""
         self.requests += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def leave(self) -> None:
-        """A call is over, with any outcome."""
+        """Count a call that ends, with any outcome."""
         self.in_flight -= 1
 
     def met(self, key: bytes) -> int:
@@ -35,12 +35,12 @@ class Ledger:
         return self._met.get(_short(key), 0) if self._met else 0
 
     def meet(self, key: bytes, fault: str) -> None:
-        """A call gets a fault."""
+        """Count a fault of a call."""
         self._met[_short(key)] = self.met(key) + 1
         self.others[fault] += 1
 
     def answer(self, key: bytes) -> None:
-        """A call was answered to the last byte."""
+        """Count a call that was answered to the last byte."""
         self.answered += 1
         if self._remember:
             self._answered.add(_short(key))

@@ -1,5 +1,5 @@
-"""What pages of HTML are made of: formulas as MathML, charts as SVG, one problem with its history, one stylesheet.
+"""The parts of HTML pages: formulas as MathML, charts as SVG, one problem with its history, and the stylesheet.
 
-Decides how texts that models wrote are shown so that nothing in them can become markup. What is shown, and in which
-order, is for `report` and `viewer`.
+Decides how text from models is shown so that nothing in it can become markup. `report` and `viewer` decide what is
+shown, and in which order.
 """

@@ -1,8 +1,8 @@
 """Charts as inline SVG: bars, intervals, histograms, and a field of squares.
 
-Decides shapes only. Colours are classes of the stylesheet, and differ in lightness, so that a chart reads the same on a
-dark screen and on grey paper. Each chart names itself for those who cannot see it. Bars and intervals stand in cells of
-tables and stretch with them; the others are drawn 340 units wide, so that their words can be read on a phone.
+Decides shapes only. Colours are classes of the stylesheet and differ in lightness, so that a chart can be read on a
+dark screen and on grey paper. Each chart has a title for screen readers. Bars and intervals are in table cells and
+stretch with them; the other charts are 340 units wide, so that their labels can be read on a phone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from promptcot.printable import printable
 
 WIDTH = 340
 _SQUARES = 4_000
-"""A field of more squares says nothing at a glance."""
+"""A field with more squares cannot be read at a glance."""
 
 
 def bar(share: float, name: str, *, soft: float = 0.0) -> Markup:
@@ -52,18 +52,20 @@ def interval(
     return _cell("interval-chart", name, Markup("").join(parts))
 
 
-def histogram(counts: Sequence[tuple[str, int]], name: str, about: str) -> Markup:
-    """Upright bars with their counts above and their labels below; empty ones have neither."""
-    most = max((count for _, count in counts), default=0) or 1
+def histogram(counts: Sequence[int], edges: Sequence[str], name: str, about: str) -> Markup:
+    """Upright bars with their counts above, where they are not 0, and the `edges` of their spans below, one more."""
+    most = max(counts, default=0) or 1
     step = WIDTH / max(len(counts), 1)
     parts = [Markup('<path class="line" d="M0 122H340"/>')]
-    for place, (label, count) in enumerate(counts):
+    for place, count in enumerate(counts):
         height, left = 100 * count / most, place * step
         if count:
             box = Markup('<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
             parts.append(box.format(left + 2, 122 - height, step - 4, height))
             parts.append(_word(f"{count:,}", left + step / 2, 117 - height, "small"))
-        parts.append(_word(label, left + step / 2, 136, "small soft"))
+    for place, edge in enumerate(edges):
+        anchor = "start" if place == 0 else "end" if place == len(counts) else "middle"
+        parts.append(_word(edge, place * step, 136, "small soft", anchor))
     return _chart(142, name, about, Markup("").join(parts))
 
 
@@ -107,9 +109,9 @@ def _chart(height: float, name: str, about: str, inner: Markup) -> Markup:
     return start + words + inner + Markup("</svg>")
 
 
-def _word(text: str, x: float, y: float, kind: str) -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
-        kind, x, y, printable(text)
+def _word(text: str, x: float, y: float, kind: str, anchor: str = "middle") -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+        kind, x, y, anchor, printable(text)
     )
 
 

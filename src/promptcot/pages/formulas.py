@@ -1,7 +1,7 @@
 r"""Text with formulas as HTML: `$…$`, `$$…$$`, `\(…\)`, `\[…\]` and environments become MathML, the rest is escaped.
 
-Decides where a formula begins and ends, and what is money. What cannot be converted is shown as its source, and
-counted. Drawings in Asymptote are folded.
+Decides where a formula begins and ends, and which dollars are amounts of money. Formulas that cannot be converted are
+shown as their source, and counted. Drawings in Asymptote are folded.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ _DOLLAR = re.compile(r"\\.|[{}$]|\n[ \t]*\n", re.DOTALL)
 _TEXTS = re.compile(r"\\(?:text\w*|mbox|hbox|operatorname|mathrm|mathit|mathbf)\s*\{[^{}]*\}|\\[a-zA-Z]+")
 _WORD = re.compile(r"(?<![\w{\\])[A-Za-z]{3,}(?![\w}])")
 _REACH = 20_000
-"""Characters within which a formula must end. What is longer than a formula that is converted is shown as source."""
+"""Characters within which a formula must end. It is more than a formula may have that is converted."""
+_PATIENCE = 50 * _REACH
+"""Characters of one text that are searched in vain for the end of a formula before the rest is shown as it is."""
 _BLOCK = '<span class="formula'
 _LINE_END, _LINE_START = re.compile(r"[ \t]*\n[ \t]*$|[ \t]+$"), re.compile(r"[ \t]*\n?")
 _LONG = 45
-"""Characters of source from which a formula may be wider than a phone, and scrolls within itself."""
+"""Formulas with more characters of source may be wider than a phone, and get a scroll bar of their own."""
+
+
+_Span = tuple[int, int, int]
 
 
 class Formulas:
@@ -41,10 +46,15 @@ class Formulas:
 
     def html(self, text: str) -> Markup:
         """The text as HTML for within a `<div>`. Everything that is not a formula is escaped."""
-        text, parts, place = text.strip(), list[Markup](), 0
-        while found := _BEGINS.search(text, place):
+        text, parts, place, vain = text.strip(), list[Markup](), 0, 0
+        while vain < _PATIENCE and (found := _BEGINS.search(text, place)):
             before = text[place : found.start()]
-            part, place = self._formula(text, found)
+            span = _span(text, found)
+            if isinstance(span, int):
+                vain += span
+                part, place = _plain(found[0]), found.end()
+            else:
+                part, place = self._formula(text, found, span)
             if part.startswith(_BLOCK):  # it stands on a line of its own anyway
                 before = _LINE_END.sub("", before)
                 rest = _LINE_START.match(text, place)
@@ -53,21 +63,18 @@ class Formulas:
         parts.append(_plain(text[place:]))
         return Markup("").join(parts)
 
-    def _formula(self, text: str, begin: re.Match[str]) -> tuple[Markup, int]:
-        """What begins here as HTML, and where the text goes on."""
-        if begin["escaped"]:
-            return _plain(begin[0][1:] if begin[0] == "\\$" else begin[0]), begin.end()
-        span = _span(text, begin)
-        if span is None:
-            return _plain(begin[0]), begin.end()
+    def _formula(self, text: str, begin: re.Match[str], span: _Span) -> tuple[Markup, int]:
+        """The HTML of what begins here, and where the text continues."""
         start, stop, end = span
+        if begin["escaped"]:
+            return _plain(text[start:stop]), end
         if begin["asy"] or begin["name"] in ("asy", "tikzpicture"):
             return _folded(text[begin.start() : end]), end
         block = begin["inline"] is None
         return self.formula(text[start:stop], text[begin.start() : end], block=block), end
 
     def formula(self, source: str, written: str, *, block: bool) -> Markup:
-        """One formula; `written` is what is shown where it cannot be converted."""
+        """One formula; `written` is shown if it cannot be converted."""
         if not source.strip():
             return _plain(written)
         try:
@@ -82,32 +89,38 @@ class Formulas:
         return Markup('<span class="wide" tabindex="0">{}</span>').format(made) if long else made
 
 
-def _span(text: str, begin: re.Match[str]) -> tuple[int, int, int] | None:
-    """Where the source of a formula starts and stops, and where its closing delimiter ends. None where it has none."""
+def _span(text: str, begin: re.Match[str]) -> _Span | int:
+    """Where the source of a formula starts and stops, and where its closing delimiter ends.
+
+    Where it has none, the number of characters that were searched.
+    """
+    if begin["escaped"]:
+        return begin.end() - (1 if begin[0] == "\\$" else len(begin[0])), begin.end(), begin.end()
+    searched = min(_REACH, len(text) - begin.end())
     if begin["asy"] or begin["name"]:
         closing = "[/asy]" if begin["asy"] else f"\\end{{{begin['name']}}}"
         end = text.find(closing, begin.end(), begin.end() + _REACH)
-        return None if end < 0 else (begin.start(), end + len(closing), end + len(closing))
+        return searched if end < 0 else (begin.start(), end + len(closing), end + len(closing))
     if begin[0] == "$":
         return _between_dollars(text, begin.end())
     found = _ENDS[begin[0]].search(text, begin.end(), begin.end() + _REACH)
-    return None if found is None else (begin.end(), found.start(), found.end())
+    return searched if found is None else (begin.end(), found.start(), found.end())
 
 
-def _between_dollars(text: str, start: int) -> tuple[int, int, int] | None:
+def _between_dollars(text: str, start: int) -> _Span | int:
     r"""A formula between single dollars, unless it is money. Braces count: `\text{if $x$}` has dollars within it."""
     depth = 0
     limit = min(len(text), start + _REACH)
     for found in _DOLLAR.finditer(text, start, limit):
         if found[0] == "$" and depth <= 0:
             inner = text[start : found.start()]
-            return (
-                None if _is_prose(inner, text[found.end() : found.end() + 1]) else (start, found.start(), found.end())
-            )
+            if _is_prose(inner, text[found.end() : found.end() + 1]):
+                return 0  # each pair of neighbours is read once
+            return start, found.start(), found.end()
         if found[0][0] == "\n":
-            return None
+            return found.end() - start
         depth += {"{": 1, "}": -1}.get(found[0], 0)
-    return None
+    return limit - start
 
 
 def _is_prose(inner: str, after: str) -> bool:

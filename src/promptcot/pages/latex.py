@@ -1,7 +1,7 @@
-r"""LaTeX as people and models write it, rewritten into what latex2mathml converts correctly.
+r"""Rewrites LaTeX from people and models into LaTeX that latex2mathml converts correctly.
 
-Decides which commands are replaced, and which are refused because they could not be shown as written: definitions of
-macros, links and styles. The conversion itself is done by `mathml`.
+Decides which commands are replaced, and which are refused because they cannot be shown as written: definitions of
+macros, links and styles. `mathml` does the conversion.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 5_000
-"""Characters of a formula that is converted: longer ones are shown as source."""
+"""The most characters of a formula that is converted; longer ones are shown as source."""
 _DEEPEST = 40
 _REFUSED = re.compile(
     r"\\(?:(?:re|provide)?newcommand|newenvironment|[egx]?def|let|DeclareMathOperator|href|url|style|class|cssId"
@@ -18,7 +18,7 @@ _REFUSED = re.compile(
 )
 _PRIVATE = re.compile("[\ue000-\ue00f\x00]")
 OPEN, CLOSE, AMPERSAND = "\ue001", "\ue002", "\ue003"
-"""What stands for characters that latex2mathml reads as commands; `mathml` puts the characters back."""
+"""Placeholders for characters that latex2mathml reads as commands; `mathml` replaces them again."""
 
 _REPLACED = [
     (re.compile(r"\\&"), AMPERSAND),
@@ -94,7 +94,7 @@ def _check_depth(source: str) -> None:
 
 
 def _aligned(text: str) -> str:
-    """Lines and columns need an environment: `a &= b` alone is not LaTeX, but models write it in `$$`."""
+    """The text with an environment around lines and columns: models write `a &= b` in `$$`, which is not LaTeX."""
     if "\\begin" in text:
         for pattern, replacement in _ENVIRONMENTS:
             text = pattern.sub(replacement, text)
@@ -107,7 +107,7 @@ def _aligned(text: str) -> str:
 
 
 def _with_texts(source: str) -> str:
-    r"""`\text{if $x$}` as `\text{if }x`: what latex2mathml shows of text is what stands there, up to the first `}`."""
+    r"""`\text{if $x$}` as `\text{if }x`: latex2mathml shows the argument of `\text` as it is, up to the first `}`."""
     parts, place = [], 0
     while found := _TEXT.search(source, place):
         end = _closing(source, found.end())
@@ -117,7 +117,7 @@ def _with_texts(source: str) -> str:
 
 
 def _closing(source: str, start: int) -> int:
-    """Where the brace that was opened before `start` closes."""
+    """The position of the brace that closes the one before `start`."""
     depth = 1
     for found in re.compile(r"\\.|[{}]", re.DOTALL).finditer(source, start):
         depth += {"{": 1, "}": -1}.get(found[0], 0)
@@ -139,7 +139,7 @@ def _text(command: str, content: str) -> str:
 
 
 def _words(command: str, words: str) -> str:
-    """Text without formulas as one command. Raises NotShown for commands in it that would be shown as they stand."""
+    """Text without formulas as one command. Raises NotShown if it has commands, which would be shown as source."""
     plain = re.sub(r"\\([{}$%&#_ ,;])", lambda found: _ESCAPED[found[1]], words)
     plain = re.sub(r"\\(?:quad|qquad|space)(?![a-zA-Z])\s*", "  ", plain)
     nested = re.fullmatch(r"\s*\\(textbf|textit|textrm|text|emph)\s*\{([^{}]*)\}\s*", plain)

@@ -1,9 +1,9 @@
-"""One formula as MathML that browsers show without fonts or scripts, and that cannot be anything but MathML.
+"""Converts one formula to MathML that browsers show without fonts or scripts.
 
-Decides which elements and attributes of what latex2mathml makes are let through: those listed here, and nothing else.
-Text is escaped, so nothing that somebody planted in a formula becomes markup. Browsers implement MathML Core
-(https://www.w3.org/TR/mathml-core/), which knows neither `menclose` nor alphabets (`mathvariant`) nor the alignment of
-columns: these become classes of the stylesheet, and characters of Unicode's mathematical alphabets.
+Only the elements and attributes listed here are kept of the output of latex2mathml. Text is escaped, so nothing planted
+in a formula becomes markup. Browsers implement MathML Core (https://www.w3.org/TR/mathml-core/), which has no
+`menclose`, no alphabets (`mathvariant`) and no column alignment: these become classes of the stylesheet, and characters
+of Unicode's mathematical alphabets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKENS = {"mi", "mn", "mo", "mtext"}
 _GROUPS = {"mrow", "mstyle", "mphantom", "msqrt", "mtable", "mtr", "mtd"}
 _FIXED = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3}
 _ELEMENTS = _TOKENS | _GROUPS | {*_FIXED} | {"mspace", "mpadded"}
-"""All elements that a page has within `math`, besides `semantics` and `annotation`."""
+"""All elements within `math` on a page, besides `semantics` and `annotation`."""
 _ATTRIBUTES = {
     **dict.fromkeys(("displaystyle", "stretchy", "fence", "separator", "accent", "movablelimits", "largeop"), _YES),
     **dict.fromkeys(("width", "height", "depth", "lspace", "rspace", "voffset", "minsize", "maxsize"), _LENGTH),
@@ -52,7 +52,7 @@ _WITH_LIMITS = {
     "&#x022C3;",
     "&#x022C2;",
 }
-"""What has its limits below and above where there is room: lim, max, sums, products, unions, sections."""
+"""Operators with limits below and above in display style: lim, max, sums, products, unions, intersections."""
 _MOVED = {"lim", "max", "min", "sup", "inf", "gcd", "det", "Pr"}
 _BARS = {"&#x02015;", "&#x000AF;"}
 """The bar over a segment, which the stylesheet draws: few fonts can stretch it."""
@@ -80,14 +80,14 @@ _IN_TEXT = {"bold": "bold", "italic": "italic", "bold-italic": "bold", "monospac
 
 @lru_cache(maxsize=4096)
 def mathml(source: str, block: bool) -> Markup:
-    """The formula as `<math>`, with its source as an annotation. Raises NotShown where it cannot be shown as meant."""
+    """The formula as `<math>`, with its source as an annotation. Raises NotShown if it cannot be shown correctly."""
     display = "block" if block else "inline"
     try:
         made = Converter(display=display).convert_to_element(normalised(source))
         inner = Markup("").join(_shown(child, 0) for child in made)
     except NotShown:
         raise
-    except Exception as error:  # whatever a parser of others does with what models write, a RecursionError included
+    except Exception as error:  # latex2mathml raises many kinds for invalid formulas, RecursionError included
         raise NotShown from error
     annotation = Markup('<annotation encoding="application/x-tex">{}</annotation>').format(printable(source.strip()))
     return Markup('<math display="{}"><semantics><mrow>{}</mrow>{}</semantics></math>').format(
@@ -96,7 +96,7 @@ def mathml(source: str, block: bool) -> Markup:
 
 
 def _shown(element: Element, depth: int) -> Markup:
-    """One element and what is in it, in the listed elements and attributes only."""
+    """One element with its content, in the listed elements and attributes only."""
     tag, attributes = element.tag, dict(element.attrib)
     if tag == "menclose":
         classes = " ".join({_ENCLOSED.get(kind, "boxed"): 0 for kind in attributes.get("notation", "box").split()})
@@ -119,7 +119,7 @@ def _shown(element: Element, depth: int) -> Markup:
 
 
 def _with_one_base(element: Element) -> Element:
-    """`|A|^2`, where the bars of a determinant stand beside it, with one base. Raises NotShown where it is not that."""
+    """`|A|^2` with one base instead of the table and two bars. Raises NotShown for anything else."""
     scripts = _FIXED[element.tag] - 1
     base, rest = list(element)[:-scripts], list(element)[-scripts:]
     if element.tag not in ("msub", "msup", "msubsup") or len(base) < 2 or rest[-1].tag == "mo":

@@ -1,6 +1,6 @@
-"""One problem with its whole history as HTML: the statement, what each judge and trace says of it, where it ended.
+"""One problem with its complete history as HTML: the statement, the judges' ratings, the traces, the outcome.
 
-Decides what stands open and what is folded. Reports and the viewer show the same article.
+Decides what is visible and what is folded. Reports and the viewer show the same article.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from markupsafe import Markup
 
 from promptcot.core.history import SET, Fate, History, reason_of
 from promptcot.pages.formulas import Formulas
-from promptcot.pages.templates import environment
-from promptcot.printable import printable
+from promptcot.pages.templates import LONGEST_NAME, environment
+from promptcot.printable import quoted
 
 _OUTCOMES = {"out": "passed", "dropped": "dropped", "failed": "failed"}
 _LONGEST_ANSWER = 300
+_MOST_JUDGES, _MOST_CRITERIA, _MOST_CONCEPTS = 20, 40, 60
+"""Columns, rows and tags of an article; a row of a damaged file may have any number."""
 
 
 class Step(NamedTuple):
-    """What became of a problem in one step."""
+    """The outcome of a problem in one step."""
 
     step: str
     outcome: str
@@ -39,14 +41,15 @@ def problem_html(
 ) -> Markup:
     """The article of a problem.
 
-    `longest` bounds the characters of each text and `most_traces` how many traces are written out; `whole` ends the
-    line that says where the rest is. `heading` is the level of the title, `note` a line below it.
+    `longest` limits the characters of each text and `most_traces` the number of traces; `whole` ends the line that says
+    where the rest is. `heading` is the level of the title, `note` a line below it.
     """
 
     def html(text: str) -> Markup:
         return shortened(text, formulas, longest, whole)
 
     fate, fate_class = fate_words(history.fate)
+    judged = history.judged[:_MOST_JUDGES]
     written = (
         environment()
         .get_template("problem.jinja")
@@ -57,7 +60,9 @@ def problem_html(
             fate=fate,
             fate_class=fate_class,
             answer=answer_html(history.answer or "", formulas),
-            criteria=list(dict.fromkeys(name for one in history.judged for name in one.ratings)),
+            judged=judged,
+            criteria=list(dict.fromkeys(name for one in judged for name in one.ratings))[:_MOST_CRITERIA],
+            concepts=history.concepts[:_MOST_CONCEPTS],
             traces=history.traces[:most_traces],
             steps=_steps(history),
             heading=heading,
@@ -87,7 +92,7 @@ def answer_html(answer: str, formulas: Formulas) -> Markup:
 
 def fate_words(fate: Fate) -> tuple[str, str]:
     """Where a problem ended in words, and the class of the stylesheet for it."""
-    reason = f": {printable(fate.reason)}" if fate.reason else ""
+    reason = f": {quoted(fate.reason)}" if fate.reason else ""
     if fate.kind == "in the set":
         return "in the set", "in"
     if fate.kind == "under way":
@@ -96,8 +101,8 @@ def fate_words(fate: Fate) -> tuple[str, str]:
 
 
 def _title(history: History) -> Markup:
-    level = printable(history.level) if history.level else None
-    code = Markup("<code>{}</code>").format(printable(history.id))
+    level = quoted(history.level, LONGEST_NAME) if history.level else None
+    code = Markup("<code>{}</code>").format(quoted(history.id, LONGEST_NAME))
     return Markup("{} · {}").format(level, code) if level else code
 
 

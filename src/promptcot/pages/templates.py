@@ -1,7 +1,7 @@
 """Templates in which everything is escaped, and the stylesheet with the hash by which a page allows it.
 
-A page of ours has no script and loads nothing: its Content-Security-Policy allows one stylesheet, by the hash of its
-text, and nothing else (https://www.w3.org/TR/CSP3/).
+Pages have no script and load nothing: their Content-Security-Policy allows one stylesheet, by the hash of its text,
+and nothing else (https://www.w3.org/TR/CSP3/).
 """
 
 from __future__ import annotations
@@ -15,23 +15,34 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
-from promptcot.printable import printable
+from promptcot.core.units import percent
+from promptcot.printable import printable, quoted
+
+LONGEST_NAME = 200
+"""Characters of a name that a page shows: of a level, a judge, a concept, an id."""
 
 
 def _finalized(value: Any) -> Any:
-    """Text of others without what turns the direction of writing; what is HTML already stays."""
+    """Text without control characters and characters that change the writing direction; markup stays as it is."""
     return printable(value) if type(value) is str else value
 
 
 @cache
 def environment(*rooms: str) -> Environment:
-    """The templates of these rooms of the package, and those of `pages`. Nothing is left unescaped, whatever a file is
-    called.
+    """The templates of these packages and of `pages`. Everything is escaped, whatever the name of the template.
+
+    The filter `name` puts a text on one line and cuts it; `percent` formats a share.
     """
     loaders = [PackageLoader("promptcot", room) for room in (*rooms, "pages")]
-    return Environment(
+    made = Environment(
         loader=ChoiceLoader(loaders), autoescape=True, finalize=_finalized, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters |= {"name": _name, "percent": percent}
+    return made
+
+
+def _name(value: Any) -> str:
+    return quoted(str(value), LONGEST_NAME)
 
 
 @cache

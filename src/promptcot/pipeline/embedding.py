@@ -27,14 +27,14 @@ def vectors_by(model: Model, observer: Observer, engine: Engine | None = None) -
         texts = [str(row["problem"]) for row in problems]
         if not texts:
             return np.empty((0, 1), np.float32)
-        found = wait_for(_asked(texts, model, observer) if engine is None else Patient(engine).embed(texts))
+        found = wait_for(_embed(texts, model, observer) if engine is None else Patient(engine).embed(texts))
         usable = np.isfinite(found).all(axis=1) & found.any(axis=1)
         return np.asarray(found[usable], dtype=np.float32)
 
     return vectors
 
 
-async def _asked(texts: Sequence[str], model: Model, observer: Observer) -> NDArray[np.float32]:
+async def _embed(texts: Sequence[str], model: Model, observer: Observer) -> NDArray[np.float32]:
     with TemporaryDirectory() as folder:
         async with open_engines(Path(folder), observer, None, TEXTS_AT_ONCE) as engines:
             opened = await engines.open(model, EMBEDDER)

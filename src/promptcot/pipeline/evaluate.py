@@ -160,7 +160,7 @@ def load_problems(
             observer.note(f"note: {warning}")
         for source in loaded.benchmarks:
             if source in found:
-                raise InputError(f"{name}: the benchmark {source} is there twice; name it once")
+                raise InputError(f"{name}: the benchmark {source} is listed twice; name it once")
             found[source] = [row for row in loaded.rows if row.source == source][:limit]
     return Problems(found, refused)
 

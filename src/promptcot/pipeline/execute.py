@@ -153,7 +153,7 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
     limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
-        observer.note(f"turns: each model is asked about {wave:,} combinations")
+        observer.note(f"turns: each model processes {wave:,} combinations")
         with observer.watch(one_by_one.counts, total=wave):
             await one_by_one.ask(wave)
         budget = Budget(limits.max_cost)

@@ -35,7 +35,8 @@ from promptcot.storage.outputs import Cut
 
 _Given = TypeVar("_Given")
 _WITHOUT_A_PAUSE = 64
-"""Rows after which control returns to the event loop, so that a stop request is noticed even if no model is called."""
+"""After this many rows, control returns to the event loop, so that a stop request is noticed even if no model is
+called."""
 
 
 class _Call(Protocol):
@@ -201,7 +202,7 @@ class Flow:
                     if (left := found[0]) is None:
                         await asyncio.sleep(0)
                         continue
-                    if called.groups(step):  # it was not counted when its rows came
+                    if called.groups(step):  # it was not counted when its rows arrived
                         sink.counts.rows_in += 1
                         sink.counts.rows_out += 1
                     if isinstance(left, Dropped):

@@ -31,6 +31,7 @@ from promptcot.recipe.schema import Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode
+from promptcot.stages.review import REVIEW
 from promptcot.stages.sample import RenderPrompt, make_sampler, read_levels, read_table, sampled_rows
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
@@ -64,7 +65,7 @@ class Inputs:
 
     @cached_property
     def reviews(self) -> Reviews:
-        """What people decided about problems of earlier runs into this directory, as it is now. Raises StorageError."""
+        """The reviews of problems of earlier runs into this directory, as they are now. Raises StorageError."""
         return reviews_in(self.directory)
 
     @cached_property
@@ -138,7 +139,7 @@ class Inputs:
         with observer.watch({"encode": counts}, total=len(self.table)):
             await encode(self.table.names, patient, path, counts=counts)
         if engines.kind_of(encoder) == "vllm":
-            await engine.close()  # its GPUs are needed by the others now
+            await engine.close()  # the other models need its GPUs now
         return path
 
     def sampled(self, vectors: Path | None) -> Iterator[Row]:
@@ -151,11 +152,13 @@ class Inputs:
         self.ended = reason
 
     def reviewed(self) -> Iterator[str]:
-        """What is to be known of the reviews before the run begins; nothing where none rejects a problem."""
+        """Lines about the reviews, before the run begins: rejected problems, and damaged lines if there are any."""
         rejected, damaged = len(self.reviews.rejected), self.reviews.damaged
         if rejected:
             problems = "1 problem is" if rejected == 1 else f"{rejected:,} problems are"
-            yield f"reviews: {problems} rejected in {self.directory / REVIEWS}"
+            applies = any(step.name == REVIEW for step in self.steps)
+            ignored = "" if applies else ", which a run that ends at this step ignores"
+            yield f"reviews: {problems} rejected in {self.directory / REVIEWS}{ignored}"
         if damaged:
             lines = "1 line is no review and was" if damaged == 1 else f"{damaged:,} lines are no reviews and were"
             yield f"reviews: {lines} skipped in {self.directory / REVIEWS}"
@@ -177,7 +180,7 @@ def _check_shard(shard: Shard, recipe: Recipe, directory: Path, until: str | Non
     if recipe.run.target is not None:
         raise UsageError(
             f"--shard {shard} with a target of {recipe.run.target:,} (--target, or run.target of the recipe): no shard "
-            "sees how many problems the others accept. Say how many combinations are drawn for all shards together, "
+            "sees how many problems the others accept. Set the number of combinations for all shards together, "
             "--max-candidates M, and leave the target out"
         )
     if until == "encode":
@@ -213,8 +216,8 @@ def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence
     if prompt_like:
         if not is_file(prompt_like):
             raise InputError(
-                f"{shown(prompt_like)}: no such file; rows with the `prompt` that the generator was trained on belong "
-                "there. A generator that takes any wording needs none (--set sample.prompt_like='')"
+                f"{shown(prompt_like)}: no such file; it should hold rows with the `prompt` that the generator was "
+                "trained on. A generator that accepts any wording needs none (--set sample.prompt_like='')"
             )
         known = tuple(dict.fromkeys((*domain.settings.levels, *levels)))
         return learn_template(lambda: read_rows(prompt_like), known, prompt_like).render

@@ -160,7 +160,7 @@ def _sum(paid: dict[str, Paid]) -> Paid:
 
 
 def _journal(path: Path, name: str, paid: Paid | None) -> Leftover:
-    """A folder with replies, or an empty one, such as that of a step without a model."""
+    """A folder with replies, or an empty one, as a step without a model leaves it."""
     _check_free(path / "lock")
     if any(path.rglob("*.vectors")):
         return Leftover(path, _size(path), f"vectors of {name}", paid or Paid(0, None))
@@ -203,22 +203,23 @@ def _check_finished(of: Path, summary: Path) -> None:
         raise InputError(f"{of}: it is not finished, since {summary.name} is not there; {way_out}")
     paid = paid_in(summary)
     if not paid:
-        raise InputError(f"{summary}: it cannot be read, so what was paid is not known; {way_out}")
+        raise InputError(f"{summary}: it cannot be read, so the cost of the run is unknown; {way_out}")
     folders = {path.name.removesuffix(".journal"): path for path in of.glob("*.journal")} if of.is_dir() else {}
     if not of.is_dir() and len(paid) == 1:
         folders = {name: beside(rows_of(of), "journal") for name in paid}
     for name, folder in folders.items():
-        told, there = paid.get(name, Paid(0, None)), calls_in(folder) or 0
-        if _is_more(told, there) or (there != told.calls + told.damaged and _is_newer(folder, summary)):
+        recorded, there = paid.get(name, Paid(0, None)), calls_in(folder) or 0
+        if _is_more(recorded, there) or (there != recorded.calls + recorded.damaged and _is_newer(folder, summary)):
             raise InputError(
-                f"{of}: the journal of {name} has {counted(there, 'call')}, and its summary tells of {told.calls:,}, "
-                f"so it was run again, and that has not ended; {way_out}"
+                f"{of}: the journal of {name} has {counted(there, 'call')}, but its summary counts "
+                f"{recorded.calls:,}, so "
+                f"it was run again and has not finished; {way_out}"
             )
 
 
-def _is_more(told: Paid, there: int) -> bool:
+def _is_more(recorded: Paid, there: int) -> bool:
     """Whether calls were added. A step without a summary entry may have been called by an earlier recipe."""
-    return bool(told.calls) and there > told.calls + told.damaged
+    return bool(recorded.calls) and there > recorded.calls + recorded.damaged
 
 
 def _is_newer(journal: Path, summary: Path) -> bool:

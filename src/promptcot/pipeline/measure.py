@@ -88,8 +88,8 @@ def measured_run(name: str, files: RunFiles, vectors: VectorsOf | None = None) -
         vectors = partial(_vectors_made, made)
     found = _measured(name, lambda: _once(FileRows(files.set)), files.known, vectors)
     spent = spending(files.stages, found.tally.rows)
-    told = {"yield": _yield(files.steps), "spent": spent, "validity_by_agreement": files.validity}
-    run = {name: value for name, value in told.items() if value is not None}
+    figures = {"yield": _yield(files.steps), "spent": spent, "validity_by_agreement": files.validity}
+    run = {name: value for name, value in figures.items() if value is not None}
     return Measured(found.name, found.tally, found.nearest, found.among, found.known, found.vectors, run)
 
 
@@ -195,11 +195,15 @@ def _concepts(sampled: Sampled, reached: Mapping[str, Reached], path: Path, shar
     found = sampled.concepts([*reached.values()][-1])
     best, worst = extremes(found, _EXTREMES)
     names = _names({one.key for one in (*best, *worst)}, path)
-    told = {"used": len(found), "unlike": unlike(found, share)}
-    return {**told, "best": [_told(one, names) for one in best], "worst": [_told(one, names) for one in worst]}
+    summary = {"used": len(found), "unlike": unlike(found, share)}
+    return {
+        **summary,
+        "best": [_described(one, names) for one in best],
+        "worst": [_described(one, names) for one in worst],
+    }
 
 
-def _told(one: ConceptYield, names: Mapping[int, str]) -> dict[str, Any]:
+def _described(one: ConceptYield, names: Mapping[int, str]) -> dict[str, Any]:
     return {"concept": names[one.key], "count": one.count, "n": one.n, "interval": one.interval}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.shards import Shard, differences, in_input_order, place_of, without_place
+from promptcot.core.units import counted
 from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.observer import Observer
 from promptcot.records import SOURCE_INDEX, Row
@@ -76,7 +77,9 @@ def _check_paths(target: Path, paths: Sequence[Path]) -> None:
         if not path.exists():
             raise InputError(f"{path}: no such file or directory")
     if len({path.is_dir() for path in paths}) > 1:
-        raise UsageError("merge: these are run directories and files; join directories with each other, and files")
+        raise UsageError(
+            "merge: these are run directories and files; join directories with directories, and files with files"
+        )
     check_paths([Read(path, RUN) for path in paths], [Written.of(target, "either")])
     if target.exists() and target.is_dir() != paths[0].is_dir():
         kind = "directories, and it is a file" if paths[0].is_dir() else "files, and it is a directory"
@@ -119,12 +122,12 @@ def lacking(made: Sequence[Made]) -> str:
 
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
     """Join outputs of a verb, with the files beside them; returns the counts. Raises PromptCoTError."""
-    observer.note(f"joining {len(shards):,} shards into {target}")
+    observer.note(f"joining {counted(len(shards), 'shard')} into {target}")
     name, *more = shards[0].counts
     if more:
         raise InputError(
-            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), and outputs of one are joined; "
-            "join the inputs of the shards, and take all rows through the steps"
+            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), and but only outputs of a "
+            "single step can be joined; join the inputs of the shards, and take all rows through the steps"
         )
     for other in shards[1:]:
         if [*other.counts] != [name]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from promptcot.core.shards import Part, place_of
+from promptcot.core.units import counted
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import EngineUnusable, InputError
 from promptcot.pipeline.inputs import Inputs
@@ -36,12 +37,14 @@ async def merge_runs(
     target: Path, shards: Sequence[Made], observer: Observer, *, partial: bool = False
 ) -> tuple[Run, Inputs]:
     """The run of all shards together, finished in `target`. Raises PromptCoTError."""
-    observer.note(f"joining {len(shards):,} shards into {target}")
+    observer.note(f"joining {counted(len(shards), 'shard')} into {target}")
     manifest = unsharded(shards[0].manifest)
-    reviews.join(target, [one.path for one in shards])
+    if damaged := reviews.join(target, [one.path for one in shards]):
+        lines = "1 line is" if damaged == 1 else f"{damaged:,} lines are"
+        observer.note(f"reviews: {lines} damaged in the {reviews.REVIEWS} of the shards and skipped")
     inputs = Inputs(parse(manifest["recipe"], str(shards[0].path)), target, manifest.get("until"))
     with locked(target / "lock"):
-        said = {step.name: _said(step, inputs, shards, observer) for step in asking(inputs.steps)}
+        said = {step.name: _outcomes_of(step, inputs, shards, observer) for step in asking(inputs.steps)}
         _copy_vectors(target, shards)
     merged = Run(
         inputs.steps,
@@ -58,8 +61,8 @@ async def merge_runs(
         await merged.run(manifest)
     if more := sum(counts.failed[NOT_ASKED] for counts in merged.counts.values()):
         observer.note(
-            f"{more:,} rows failed since no shard asked about them: `promptcot run` as for the shards, with "
-            f"--output-dir {target} and without --shard, asks about these, and repeats no finished call"
+            f"{more:,} rows failed because no shard processed them: `promptcot run` as for the shards, with "
+            f"--output-dir {target} and without --shard, processes them, and repeats no finished call"
         )
     return merged, inputs
 
@@ -68,7 +71,7 @@ def _refuse(_: object) -> Exception:
     return EngineUnusable("no model is called when shards are joined")
 
 
-def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
+def _outcomes_of(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
     """The outcomes that the shards recorded for a stage; their journals are joined."""
     assert step.stage is not None
     name = step.name
@@ -87,7 +90,7 @@ def _sampled(shards: Sequence[Made], partial: bool) -> Iterator[Row]:
         if place_of(row) != number and not partial:
             raise InputError(
                 f"the shards did not draw the same combinations: number {number} is in none of them, or number "
-                f"{number - 1} in two. Where each made the concepts' vectors itself, make them once, with "
+                f"{number - 1} in two. If each shard computed the concepts' vectors itself, compute them once with "
                 "`promptcot encode`, and run the shards with --set encode.path=FILE"
             )
         yield row

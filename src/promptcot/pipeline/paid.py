@@ -57,15 +57,15 @@ def gone(summary: Path, journals: Mapping[str, Path]) -> Iterator[str]:
     """A line for each step whose replies are partly or completely missing from its journal: they are paid for again."""
     paid = paid_in(summary)
     for name, journal in journals.items():
-        told = paid.get(name)
-        there = calls_in(journal) if told and told.calls else None
-        if told is None or there is None or there >= told.calls:
+        earlier = paid.get(name)
+        there = calls_in(journal) if earlier and earlier.calls else None
+        if earlier is None or there is None or there >= earlier.calls:
             continue
-        lost = "replies to" if there == 0 else f"replies to {told.calls - there:,} of"
-        calls = "call" if told.calls == 1 else "calls"
+        lost = "replies to" if there == 0 else f"replies to {earlier.calls - there:,} of"
+        calls = "call" if earlier.calls == 1 else "calls"
         yield (
-            f"{name}: the {lost} {told.calls:,} earlier {calls} ({cost_words(told.cost)}) are no longer in "
-            f"{journal.name}: those that are needed are asked, and paid for, again"
+            f"{name}: the {lost} {earlier.calls:,} earlier {calls} ({cost_words(earlier.cost)}) are no longer in "
+            f"{journal.name}: those that are needed are made, and paid for, again"
         )
 
 

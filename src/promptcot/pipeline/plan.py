@@ -18,6 +18,7 @@ from typing import Any, Literal
 from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
+from promptcot.core.units import counted
 from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.references import References, reference_lines, references
@@ -62,7 +63,7 @@ Join = Callable[[Row, Mapping[str, Row]], Row]
 """Combines the outcomes of parallel steps: the row before them, and the row of each step that returned one."""
 
 
-def _written(blocks: Blocks) -> dict[str, str]:
+def _shown_fields(blocks: Blocks) -> dict[str, str]:
     """The fields that a generator adds to a row, for display."""
     texts = {name: f"(the {name.replace('_', ' ')})" for name in blocks.names}
     return {"completion": "(what the generator writes)", **blocks.fields(texts)}
@@ -110,17 +111,17 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
     blocks = prompts.settings.written
     planned = [
         *_vectors(recipe),
-        PlannedStep("sample", "source", about=f"at most {recipe.run.candidates:,} combinations"),
+        PlannedStep("sample", "source", about=f"at most {counted(recipe.run.candidates, 'combination')}"),
         PlannedStep(
             "generate",
             "stage",
             recipe.generate,
             "generator",
             Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat, blocks=blocks),
-            example=_written(blocks),
+            example=_shown_fields(blocks),
         ),
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
-        PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
+        PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_filter_rule(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
         *(dedup_steps(recipe.dedup) if recipe.dedup else ()),
         *(_decontaminate(recipe.decontaminate, recipe.seed) if recipe.decontaminate else ()),
@@ -134,22 +135,20 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
 
 
 def with_review(planned: Sequence[PlannedStep], rejected: Collection[str]) -> list[PlannedStep]:
-    """The same steps, and where reviewers reject something the one that leaves it out.
-
-    It stands before the first step that chooses among all rows, else at the end; never behind traces, nor behind judges
-    that stand side by side, whose rows nobody has decided about. Raises RecipeError where a step of the user's own has
-    its name.
+    """The same steps, with a step that drops rejected problems if there are any. It is placed before the first step
+    that chooses among all rows, or else at the end; never after traces, nor after parallel judges, whose rows are still
+    undecided. Raises RecipeError if a user's own step has its name.
     """
     last = planned[-1]
     if not rejected or last.kind not in ("stage", "step") or last.join is not None:
         return [*planned]
     if any(step.name == REVIEW for step in planned):
         raise RecipeError(
-            "step", [f"{REVIEW}: this is the name of the step that leaves out rejected problems; choose another"]
+            "step", [f"{REVIEW}: this is the name of the step that drops rejected problems; choose another"]
         )
     several = [place for place, step in enumerate(planned) if step.at_end or (step is last and step.name == "solve")]
     place = min(several, default=len(planned))
-    about = f"leaves out the problems that reviewers reject ({len(rejected):,})"
+    about = f"drops the problems that reviewers reject ({len(rejected):,})"
     step = PlannedStep(REVIEW, "step", make=lambda _: Review(rejected), about=about)
     return [*planned[:place], step, *planned[place:]]
 
@@ -193,10 +192,9 @@ def _filter(recipe: Recipe) -> Filter:
     return Filter([judge.name for judge in recipe.judge], recipe.filter.only_perfect)
 
 
-def _kept(recipe: Recipe) -> str:
-    return "keeps " + (
-        "what all judges call perfect" if recipe.filter.only_perfect else "one perfect and no bad verdict"
-    )
+def _filter_rule(recipe: Recipe) -> str:
+    votes = "that all judges call perfect" if recipe.filter.only_perfect else "with a perfect and no bad verdict"
+    return f"keeps problems {votes}"
 
 
 def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
@@ -205,7 +203,7 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
     def stage(name: str, model: Model, votes: Sequence[int], min_share: float | None = None) -> Verify:
         return Verify(name, prompts, model.sampling, recipe.seed, model.chat, votes, min_share)
 
-    about = f"keeps problems that {section.min_share:.0%} of {section.votes} votes call valid"
+    about = f"keeps problems that {section.min_share:.0%} of {counted(section.votes, 'vote')} call valid"
     if not section.voter:
         alone = stage(verifier_name(section), section, range(section.votes), section.min_share)
         yield PlannedStep("verify", "stage", section, "verifier", alone, about=about)
@@ -229,7 +227,7 @@ def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[Planne
     def make(folder: Path) -> Dedup:
         return Dedup(folder, section.near, section.mask_numbers, near, best=best)
 
-    about = f"leaves out copies, texts that are {section.near:.0%} alike or more"
+    about = f"drops copies: texts with a similarity of at least {section.near:.0%}"
     yield PlannedStep("dedup", "step", make=make, at_end=best, about=about)
 
 
@@ -237,7 +235,7 @@ def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[Planned
     """The step. If meanings are compared, the vectors of problems come before it, and the confirmation of near matches
     after it. Those of the benchmarks are computed once, before the first row.
     """
-    from promptcot.pipeline import decontamination  # it takes the benchmarks through a stage, and so runs a plan
+    from promptcot.pipeline import decontamination  # imported here, because it runs a stage, and so a plan
 
     semantic, confirm = section.semantic, section.confirm
 
@@ -261,11 +259,11 @@ def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[Planned
     if semantic is not None:
         embed = Embed("embed-decontaminate")
         yield PlannedStep(embed.name, "stage", semantic, EMBEDDER, embed, about="vectors of problems")
-    about = "leaves out what is in a benchmark"
+    about = "drops problems of benchmarks"
     yield PlannedStep("decontaminate", "step", make=make, begin=lines, prepare=prepare, about=about)
     if confirm is not None:
         stage = Confirm(confirm.sampling, seed, confirm.chat, "confirm-decontaminate")
-        yield PlannedStep(stage.name, "stage", confirm, "judge-a", stage, about="asks about what is near")
+        yield PlannedStep(stage.name, "stage", confirm, "judge-a", stage, about="confirms near matches")
 
 
 def _select(section: SelectSection, recipe: Recipe) -> Iterator[PlannedStep]:
@@ -273,8 +271,8 @@ def _select(section: SelectSection, recipe: Recipe) -> Iterator[PlannedStep]:
     settings = section.settings(recipe.seed)
     solver = recipe.solve and solver_name(recipe.solve)
     if section.model not in (None, solver):
-        raise RecipeError("select", [f"model: {section.model!r} does not solve here; the solver is {solver!r}"])
-    size = f"at most {settings.size:,} problems" if settings.size else "all problems"
+        raise RecipeError("select", [f"model: {section.model!r} is not the solver of this recipe, which is {solver!r}"])
+    size = f"at most {counted(settings.size, 'problem')}" if settings.size else "all problems"
     about = f"{size} with a pass rate of {settings.band}, {settings.order}"
     yield PlannedStep("select", "step", make=lambda folder: Select(folder, settings), at_end=True, about=about)
 
@@ -283,7 +281,7 @@ def _solve(section: SolveSection, recipe: Recipe, prompts: PromptSet) -> Iterato
     solve = Solve(
         prompts, section.sampling, recipe.seed, section.chat, section.style or None, model=solver_name(section)
     )
-    about = f"{section.n} traces of each problem"
+    about = f"{counted(section.n, 'trace')} of each problem"
     yield PlannedStep("solve", "stage", section, "solver", Traces(solve, section.n), about=about)
 
 
@@ -301,7 +299,7 @@ def _label(section: LabelSection, recipe: Recipe, prompts: PromptSet) -> Iterato
         graders = Graders(_GRADING, named=section.verifier or None, default=prompts.settings.verifier)
         return Label(graders, band, answers)
 
-    yield PlannedStep("label", "step", make=make, in_thread=True, about="the answer that most traces give")
+    yield PlannedStep("label", "step", make=make, in_thread=True, about="the answer of most traces")
 
 
 def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
@@ -314,11 +312,12 @@ def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
     if own.after is not None and own.after not in names:
         raise RecipeError("step", [f"{own.name}.after: {_no_such(own.after, names)}"])
     if own.after == "encode":
-        raise RecipeError("step", [f"{own.name}.after: no row comes before `sample`"])
+        raise RecipeError("step", [f"{own.name}.after: there are no rows before `sample`"])
     place = names.index(own.after) + 1 if own.after else len(planned)
     if 0 < place < len(planned) and planned[place].join and planned[place].join is planned[place - 1].join:
         raise RecipeError(
-            "step", [f"{own.name}.after: {own.after} stands beside {names[place]}; name the last of them"]
+            "step",
+            [f"{own.name}.after: {own.after} runs in parallel with {names[place]}; name the last of these steps"],
         )
     planned.insert(place, _own(own, recipe))
 

@@ -113,15 +113,15 @@ class Said:
         if lost := [place for place in left if found[place].is_of(item.row)]:
             taken.add(lost[0])
             return found[lost[0]].result(item.row)
-        given = [place for place in left if not found[place].kind]
+        matches = [place for place in left if not found[place].kind]
         name = item.row.get("id")
-        given = [place for place in given if found[place].row.get("id") == name] or given
-        if self.asked.rows_written == self.asked.rows_out:  # each row that was asked about gave one
-            given = given[:1]
-            if not given:
+        matches = [place for place in matches if found[place].row.get("id") == name] or matches
+        if self.asked.rows_written == self.asked.rows_out:  # each row that was processed gave one
+            matches = matches[:1]
+            if not matches:
                 return Failed(NOT_ASKED, _WHY)
-        taken.update(given)
-        return [found[place].row for place in given]
+        taken.update(matches)
+        return [found[place].row for place in matches]
 
     def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
         """The outcome from the journal; None if a required call is missing from it or was rejected."""

@@ -54,7 +54,7 @@ def load_spent(journal: Journal, counts: StageCounts, price: Price | None, budge
     counts.paid, counts.damaged = journal.paid, journal.damaged
     for paid in journal.paid.values():
         budget.spend(paid.cost)
-        if price is not None:  # what was paid when no price was known is taken to have cost what it costs now
+        if price is not None:  # calls that were made without a price count at today's price
             budget.spend(price.of(paid.unpriced_prompt, paid.unpriced_completion))
 
 
@@ -144,7 +144,7 @@ class Run:
             for output in self.outputs.values():
                 output.finish()
             made = self._write_set(held)
-            summary = self.summary()  # before any file appears: a step may fail to say what it adds
+            summary = self.summary()  # before any file appears, because a step may fail to compute its additions
             if self.outputs:
                 last = self.last.finished if made is None else made.finished
                 summary["made"] = await asyncio.to_thread(self._made, manifest, last, is_set=made is not None)
@@ -196,7 +196,8 @@ class Run:
         return writer
 
     def _forget_review(self) -> None:
-        """Remove what an earlier run left out, where no problem is rejected any more; never files of others."""
+        """Remove the files of rejected problems of an earlier run if none is rejected any more; never files of
+        others."""
         if REVIEW not in self.outputs and REVIEW in paid_in(self.directory / "summary.json"):
             for kind in ("", ".dropped"):
                 (self.directory / f"{REVIEW}{kind}.jsonl").unlink(missing_ok=True)
@@ -212,7 +213,7 @@ class Run:
         ends = next((place for place, step in enumerate(rows) if step.at_end), len(rows))
         last = rows[-1] if rows else None
         counted = self._until_target(flow, flow.through(rows[:ends], self._sampled(flow.frontier), last))
-        after = replace(flow, frontier=Frontier())  # what becomes of rows there is not waited for
+        after = replace(flow, frontier=Frontier())  # the target does not wait for outcomes of these steps
         async with closing(after.through(rows[ends:], counted, last)) as items:
             async for _ in items:
                 pass
@@ -220,7 +221,7 @@ class Run:
     async def _sampled(self, frontier: Frontier) -> AsyncIterator[Item]:
         output = self.outputs["sample"]
         items = self.part.items(islice(self.rows, self.limits.candidates))
-        while some := await asyncio.to_thread(list, islice(items, _SAMPLED_AT_ONCE)):  # drawing may take long
+        while some := await asyncio.to_thread(list, islice(items, _SAMPLED_AT_ONCE)):  # sampling may take long
             for item in some:
                 if self._cut is not None:
                     await self._room.acquire()

@@ -51,10 +51,10 @@ def refuse_another_shard(shard: Shard, output: Path) -> None:
 
 def _shard_of(source: Path) -> str | None:
     """The shard that a file belongs to, from the files beside it or, in a run directory, from its recipe."""
-    return _told(source).get("shard")
+    return _settings_of(source).get("shard")
 
 
-def _told(source: Path) -> dict[str, str]:
+def _settings_of(source: Path) -> dict[str, str]:
     if url_of(source) is not None:
         return read_manifest(source) or {}
     in_run = (source.parent / f"{stem(source)}.jsonl").exists() and (source.parent / "summary.json").exists()
@@ -64,5 +64,5 @@ def _told(source: Path) -> dict[str, str]:
 def _is_kept(source: Path, whole: bool) -> bool:
     """Whether rows have their own positions, which no sharded command assigned."""
     if whole:
-        return _told(source).get(SOURCE_INDEX) == "kept"
+        return _settings_of(source).get(SOURCE_INDEX) == "kept"
     return SOURCE_INDEX in next(read_rows(source, may_be_empty=True), {})

@@ -20,6 +20,7 @@ from promptcot.core.remedies import (
     remedy_for_failed,
     shown,
 )
+from promptcot.core.units import counted
 from promptcot.records import Row, Unusable
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.paths import beside
@@ -73,7 +74,8 @@ def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
     if not dropped:
         return Trouble(f"{counts.name}: it produced no rows from {counts.rows_in:,}", "", nothing_came=True)
-    what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({reasons(dropped)})"
+    none = "its only row did not come" if counts.rows_in == 1 else f"none of {counts.rows_in:,} rows came"
+    what = f"{counts.name}: {none} through ({reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
     return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)
 
@@ -113,15 +115,17 @@ def _code_failed(counts: StageCounts, output: Path) -> Trouble | None:
         return None
     row = next((row for row in _rows(output, "dropped") if row.get("reason") in lost), {})
     text = next(iter(row.get("raw") or ()), "")
-    example = f"{_called(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
-    what = f"{counts.name}: its code failed on {sum(lost.values()):,} of {counts.rows_in:,} rows ({reasons(lost)})"
+    example = f"{_name_of(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
+    rows = counted(counts.rows_in, "row")
+    what = f"{counts.name}: its code failed on {sum(lost.values()):,} of {rows} ({reasons(lost)})"
     return Trouble(what, example, remedy=remedy_for(lost) or "")
 
 
 def _all_failed(counts: StageCounts, output: Path) -> Trouble:
-    what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
+    rows = counted(counts.rows_in, "row")
+    what = f"{counts.name}: {counts.failed.total():,} of {rows} failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
-    example = f"{_called(row)}: {shown(str(row.get('error')))}" if row else ""
+    example = f"{_name_of(row)}: {shown(str(row.get('error')))}" if row else ""
     return Trouble(what, example, remedy=remedy_for_failed(counts.failed), nothing_came=True, hopeless=True)
 
 
@@ -133,10 +137,10 @@ def _example(row: Row | None) -> str:
     names = ("completion", *_TEXTS) if invalid else _TEXTS
     text = next((row[name] for name in names if isinstance(row.get(name), str)), "")
     why = ", ".join(str(reason) for reason in (row.get("reason"), invalid) if reason)
-    return f"{_called(row)} ({shown(why)}): {shown(text)}"
+    return f"{_name_of(row)} ({shown(why)}): {shown(text)}"
 
 
-def _called(row: Row) -> str:
+def _name_of(row: Row) -> str:
     """A row's id; rows of other programs may have none."""
     return "a row" if row.get("id") is None else f"row {shown(str(row['id']))}"
 

@@ -28,7 +28,7 @@ def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
         hash_id(str(value)): place for place, row in enumerate(problems) for value in row.values() if value is not None
     }
     found: dict[int, NDArray[np.floating]] = {}
-    for name, vector in _named(path):
+    for name, vector in _named_vectors(path):
         place = wanted.get(hash_id(name))
         if place is not None and np.isfinite(vector).all() and vector.any():
             found.setdefault(place, vector)
@@ -39,7 +39,7 @@ def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
     return np.array([found[place] for place in sorted(found)], dtype=np.float32)
 
 
-def _named(path: Path) -> Iterator[tuple[str, NDArray[np.floating]]]:
+def _named_vectors(path: Path) -> Iterator[tuple[str, NDArray[np.floating]]]:
     if path.name.endswith(".safetensors") or "embedding" in next(read_rows(path, may_be_empty=True), {}):
         embeddings = read_embeddings(path)
         yield from zip(embeddings.names, embeddings.matrix, strict=True)

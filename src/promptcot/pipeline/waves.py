@@ -96,7 +96,7 @@ class SequentialRun:
             }
             sinks = {one.name: Counting(StageCounts(one.name)) for one in before}
             counts = self.counts[step.name]
-            counts.rows_in = counts.rows_out = 0  # they go on from wave to wave, but for the rows
+            counts.rows_in = counts.rows_out = 0  # the counts continue from wave to wave, except for the rows
             counts.paid = journals[step.name].paid
             flow = Flow(self.engines, journals, {**sinks, step.name: Counting(counts)}, self.runner, self.directory)
             items = stream_of(self.part.items(islice(self.rows(), wave)))

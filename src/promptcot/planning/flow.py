@@ -84,7 +84,7 @@ def accepted_share(rates: Rates) -> Rate | None:
     if kinds == {"measured"}:
         return Rate(value, "measured", known["filter"].origin, known["generate"].n, "combinations")
     worst: Kind = "assumed" if "assumed" in kinds else "stated"
-    words = {"generate": "written readably", "filter": "accepted"}
+    words = {"generate": "readable", "filter": "accepted"}
     return Rate(value, worst, " × ".join(f"{rate.value:.3g} {words.get(name, name)}" for name, rate in known.items()))
 
 

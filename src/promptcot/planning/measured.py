@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from promptcot import nano
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.pipeline.plan import sections_of
 from promptcot.planning.rates import Rate
@@ -47,7 +48,7 @@ class Found:
 
 def has_enough(directory: Path) -> bool:
     """Whether there is a finished run of enough combinations. Raises InputError for an unreadable one."""
-    if not os.path.isfile(directory / "summary.json"):  # no name is too long to be asked about
+    if not os.path.isfile(directory / "summary.json"):  # unlike Path.is_file, no error for long names
         return False
     return _rows(_stages(directory).get("sample", {})) >= ENOUGH
 
@@ -63,8 +64,8 @@ def read_run(directory: Path, recipe: Recipe, gpus: int | None = None, *, may_ac
         raise InputError(f"{directory}: the run has no combinations, so it has no rates")
     if not reader.stages["filter"]["out"] and not may_accept_none:
         raise InputError(
-            f"{directory}: none of its {sampled:,} combinations was accepted, so it does not tell how many a problem "
-            "takes. Run more of them, or plan with a share of your own (--set plan.filter.kept=0.1)"
+            f"{directory}: none of its {counted(sampled, 'combination')} was accepted, so it is unknown how many "
+            "a problem takes. Run more of them, or plan with a share of your own (--set plan.filter.kept=0.1)"
         )
     measured = {name: rates for name, rates in reader.measured().items() if rates}
     return Found(directory, sampled, measured, tuple(reader.notes()))
@@ -74,7 +75,7 @@ _UNFINISHED = (
     "a run writes it when it ends. Give the folder of a finished run (--run), or leave --run out to plan with the "
     "rates that the recipe states"
 )
-_INCOMPLETE = "it says which models the run had, and lies beside summary.json"
+_INCOMPLETE = "it records the models of the run, and is beside summary.json"
 
 
 def _stages(directory: Path) -> dict[str, Any]:
@@ -147,26 +148,26 @@ class _Reader:
         behind = [*self.behind()]
         found = {name: self._bytes(name) for name in dict.fromkeys(("sample", "filter", *self.same, *behind))}
         for name in self.same:
-            found[name] |= self._asked(name)
+            found[name] |= self._call_rates(name)
         if "generate" in self.same:
-            found["generate"] |= self._kept("generate")
+            found["generate"] |= self._kept_rates("generate")
         if self.share_holds():
-            found["filter"] |= self._kept("filter")
+            found["filter"] |= self._kept_rates("filter")
         for name in behind:
-            found[name] |= self._kept(name)
-        if (told := self.traced()) is not None:
-            found["solve"] = self._solved(int(told.get("n", 1)))
+            found[name] |= self._kept_rates(name)
+        if (settings := self.traced()) is not None:
+            found["solve"] = self._solved(int(settings.get("n", 1)))
         return found
 
     def _rates(self, n: int, of: str, **totals: float | None) -> dict[str, Rate]:
-        """The rates of what there is, by what they are counted in."""
+        """The known rates, by their units."""
         where = str(self.directory)
         return {name: Rate(total / n, "measured", where, n, of) for name, total in totals.items() if n and total}
 
-    def _kept(self, stage: str) -> dict[str, Rate]:
+    def _kept_rates(self, stage: str) -> dict[str, Rate]:
         return self._rates(_rows(self.stages[stage]), "rows", kept=self.stages[stage]["out"])
 
-    def _asked(self, stage: str) -> dict[str, Rate]:
+    def _call_rates(self, stage: str) -> dict[str, Rate]:
         """Tokens and seconds of a call. Tokens are of all calls to this model; seconds are the last process's."""
         summary = self.stages[stage]
         paid = summary.get("models", {}).get(self.names.get(stage, ""), {})
@@ -196,8 +197,8 @@ class _Reader:
         """The settings of `solve` if it wrote beside the run; None if it did not, or used another model."""
         if not self.has_traces:
             return None
-        told: dict[str, Any] = _object(self.directory / "solve.recipe.json", _INCOMPLETE).get("recipe", {})
-        return None if self.solver and told.get("model_path") != self.solver else told
+        settings: dict[str, Any] = _object(self.directory / "solve.recipe.json", _INCOMPLETE).get("recipe", {})
+        return None if self.solver and settings.get("model_path") != self.solver else settings
 
     def _solved(self, traces: int) -> dict[str, Rate]:
         """What `solve` measured; its counts are of traces, and bytes are of a problem."""
@@ -214,16 +215,16 @@ class _Reader:
         """Differences between the run and the recipe, and caveats about seconds."""
         for name, model in self.models.items():
             if name not in self.ran:
-                yield f"the run had no stage {name}: nothing of it was measured"
+                yield f"the run had no stage {name}, so it was not measured"
             elif name in self.same:
                 yield from self._differences(name, self.ran[name], model, _ASKING)
             else:
                 asked = self.ran[name].get("model")
-                yield f"{name} asked {asked}, and the recipe names {model.model}: it was not measured"
+                yield f"{name} used {asked}, but the recipe names {model.model}, so it was not measured"
         if not self.share_holds():
-            yield "with other models, judges or another filter, the accepted share differs: it was not measured"
+            yield "with other models, judges or another filter, the accepted share differs, so it was not measured"
         if self.has_traces and self.traced() is None:
-            yield f"solve asked another model than {self.solver}: it was not measured"
+            yield f"solve used another model than {self.solver}, so it was not measured"
         yield from self._differences("sample", self.run.get("sample", {}), self.recipe.sample, _DRAWING)
         yield from self._timing()
 
@@ -238,8 +239,8 @@ class _Reader:
         own = [self.models[name].model for name in self.same if not self.models[name].base_url]
         if own and self.gpus is None:
             yield (
-                "a run does not record how many GPUs it had, so its seconds are not used: say how many each model "
-                "had with --run-gpus"
+                "a run does not record how many GPUs it had, so its seconds are not used: give the number for each "
+                "model with --run-gpus"
             )
             return
         if own and self.run.get("run", {}).get("models") != "in turn":
@@ -249,4 +250,4 @@ class _Reader:
                 "measured alone"
             )
         if not all(nano.is_nano(model) for model in own):
-            yield "seconds contain the start of a vLLM server: measure over many minutes"
+            yield "seconds include the start of a vLLM server: measure over many minutes"

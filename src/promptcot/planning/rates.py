@@ -47,7 +47,7 @@ class StageRates:
     name: str
     model: Model
     rates: Mapping[str, Rate]
-    calls: Rate | None = Rate(1, "stated", "the stage asks once about a row")
+    calls: Rate | None = Rate(1, "stated", "the stage makes one call per row")
 
     def __getitem__(self, name: str) -> Rate | None:
         return self.rates.get(name)
@@ -119,10 +119,10 @@ class Rates:
             yield self.solve
 
 
-def with_rates(recipe: Recipe, name: str, given: Collection[str]) -> tuple[Recipe, list[str]]:
+def with_rates(recipe: Recipe, name: str, set_keys: Collection[str]) -> tuple[Recipe, list[str]]:
     """The recipe with its named rates in place of its own, and the dotted keys that they set.
 
-    Keys in `given` stay unchanged. Raises UsageError.
+    Keys in `set_keys` stay unchanged. Raises UsageError.
     """
     if name not in recipe.plan.rates:
         known = ", ".join(recipe.plan.rates)
@@ -130,17 +130,17 @@ def with_rates(recipe: Recipe, name: str, given: Collection[str]) -> tuple[Recip
         raise UsageError(
             f"--rates {name}: {there}; others are stated in its section [plan.rates.{name}] (docs/scale.md)"
         )
-    table, keys = recipe.plan.model_dump(exclude_unset=True), list(given)
+    table, keys = recipe.plan.model_dump(exclude_unset=True), list(set_keys)
     for path, stated in _leaves(recipe.plan.rates[name].model_dump(exclude_unset=True)):
         key = ".".join(("plan", *path))
-        if not _is_set(key, given):
+        if not _is_set(key, set_keys):
             _put(table, path, stated)
             keys.append(key)
     return recipe.model_copy(update={"plan": PlanRates.model_validate(table)}), keys
 
 
 def _leaves(table: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """What is stated in nested tables, with its place."""
+    """The values in nested tables, with their dotted keys."""
     for key, value in table.items():
         if isinstance(value, dict) and "value" not in value:
             yield from _leaves(value, *path, key)
@@ -155,20 +155,20 @@ def _put(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     table[last] = value
 
 
-def _is_set(key: str, given: Collection[str]) -> bool:
-    """Whether the key, or a table around it, was given."""
-    return any(f"{key}.".startswith(f"{one}.") for one in given)
+def _is_set(key: str, set_keys: Collection[str]) -> bool:
+    """Whether the key, or a table around it, was set."""
+    return any(f"{key}.".startswith(f"{one}.") for one in set_keys)
 
 
-def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, with_solve: bool = False) -> Rates:
-    """The rates to plan with. `given` are the dotted keys that were set for this plan, such as `plan.filter.kept`.
+def resolve(recipe: Recipe, measured: Measured, set_keys: Collection[str] = (), *, with_solve: bool = False) -> Rates:
+    """The rates to plan with. `set_keys` are the dotted keys that were set for this plan, such as `plan.filter.kept`.
 
     With `with_solve`, traces are planned even if the recipe has none.
     """
     plan, models = recipe.plan, recipe.models
 
     def chosen(stage: str, key: str, stated: BaseModel) -> dict[str, Rate]:
-        return _choose(stated, measured.get(stage, {}), f"plan.{key}", given)
+        return _choose(stated, measured.get(stage, {}), f"plan.{key}", set_keys)
 
     def asked(stage: str, model: Model) -> StageRates:
         rates = chosen(stage, *plan.of(stage))
@@ -191,7 +191,7 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
 
     return Rates(
         gpu=plan.gpu,
-        gpu_hour=_choose(plan, {}, "plan", given).get("gpu_hour"),
+        gpu_hour=_choose(plan, {}, "plan", set_keys).get("gpu_hour"),
         sample=chosen("sample", "sample", plan.sample),
         asked=tuple(asked(stage, model) for stage, model in models.items() if step_of(stage) is None),
         filter=chosen("filter", "filter", plan.filter),
@@ -201,10 +201,10 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
     )
 
 
-def _choose(section: BaseModel, measured: Mapping[str, Rate], key: str, given: Collection[str]) -> dict[str, Rate]:
+def _choose(section: BaseModel, measured: Mapping[str, Rate], key: str, set_keys: Collection[str]) -> dict[str, Rate]:
     """The rates of a section: set, else measured, else stated. Set speeds take precedence over measured seconds."""
     stated = {name: one for name, one in section if isinstance(one, Stated)}
-    now = {name for name in stated if _is_set(f"{key}.{name}", given)}
+    now = {name for name in stated if _is_set(f"{key}.{name}", set_keys)}
     gone = {*now, "seconds"} if any(name.endswith("_per_second") for name in now) else now
     kept = {name: rate for name, rate in measured.items() if name not in gone}
     return {name: _rate(one, is_set=name in now) for name, one in stated.items()} | kept

@@ -22,7 +22,7 @@ from promptcot.recipe.schema import Model
 DRIVER = "driver"
 _HOUR = 3600
 _MOST_DRAWING = 0.5
-"""If each driver's draws take more than this share of the models' time, more drivers bring little."""
+"""If the draws of each driver take more than this share of the models' time, more drivers help little."""
 
 Group = tuple[str, Sequence[StagePlan]]
 """Stages that use one model, with their names."""

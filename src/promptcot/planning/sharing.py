@@ -13,7 +13,7 @@ from promptcot.errors import InputError
 
 
 class TooFewGpus(InputError):
-    """There is no room for a single replica of a model."""
+    """There are not enough GPUs for a single replica of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ def in_turn(works: Sequence[Work], gpus: int) -> list[Part]:
         if work.gpus > gpus:
             raise TooFewGpus(
                 f"{work.name}: one replica takes {work.gpus} GPUs, and there {'is' if gpus == 1 else 'are'} {gpus}. "
-                f"Plan with more (--gpus {work.gpus}), or with a smaller or quantised model and what it takes "
-                "(the section [plan] of the recipe, or --set)"
+                f"Plan with more (--gpus {work.gpus}), or with a smaller or quantised model and its rates (the "
+                "section [plan] of the recipe, or --set)"
             )
     return [_part(work, gpus // work.gpus) for work in works]
 

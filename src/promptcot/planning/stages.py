@@ -54,18 +54,18 @@ def stages_of(rates: Rates, target: int, candidates: int) -> Iterable[StagePlan]
     written = min(candidates, max(accepted, math.ceil(candidates * (generate.value("kept") or 1.0))))
     drawn = times(candidates, rates.sample.get("file_bytes"))
     yield StagePlan("sample", candidates, candidates, file_bytes=drawn)
-    yield _asked(generate, candidates, written, rates)
+    yield _stage_plan(generate, candidates, written, rates)
     for judge in judges:
-        yield _asked(judge, written, written, rates)
+        yield _stage_plan(judge, written, written, rates)
     yield StagePlan("filter", written, accepted, file_bytes=times(written, rates.filter.get("file_bytes")))
     for step, (rows_in, rows_out) in zip(rates.behind, pairwise(reaching), strict=True):
         for stage in step.asked:
-            yield _asked(stage, rows_in, rows_out, rates)
+            yield _stage_plan(stage, rows_in, rows_out, rates)
         if step.name not in [stage.name for stage in step.asked]:
             yield StagePlan(step.name, rows_in, rows_out, file_bytes=times(rows_in, step.rates.get("file_bytes")))
     if rates.solve is not None:
         traces = int(rates.solve.calls.value) if rates.solve.calls else 0
-        yield replace(_asked(rates.solve, target, target * traces, rates), afterwards=True)
+        yield replace(_stage_plan(rates.solve, target, target * traces, rates), afterwards=True)
 
 
 def _reaching(rates: Rates, target: int) -> list[int]:
@@ -77,7 +77,7 @@ def _reaching(rates: Rates, target: int) -> list[int]:
     return rows
 
 
-def _asked(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> StagePlan:
+def _stage_plan(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> StagePlan:
     calls = math.ceil(rows_in * stage.calls.value) if stage.calls else 0
     gpu_hours = None if stage.gpu_seconds is None else calls * stage.gpu_seconds / _HOUR
     prompt, completion = times(calls, stage["prompt_tokens"]), times(calls, stage["completion_tokens"])

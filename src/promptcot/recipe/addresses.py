@@ -37,8 +37,8 @@ def plain(url: str) -> str:
 
 def has_secret(url: str) -> bool:
     """Whether a URL has a user or a key anywhere. Checks the text, because a mistyped URL cannot be parsed."""
-    base, *others = re.split(r"[?#]", url)
-    names = [name for other in others for name, value in parse_qsl(other.replace(";", "&")) if value]
+    base, *rest = re.split(r"[?#]", url)
+    names = [name for other in rest for name, value in parse_qsl(other.replace(";", "&")) if value]
     return _names_user(unquote(base)) or any(map(is_named_like_key, names)) or looks_like_key(url)
 
 

@@ -14,17 +14,17 @@ def load(path: str) -> Any:
     if not (colon and module and name):
         raise ValueError(f"{path!r} is not the path of a Python object: write it as MODULE:NAME")
     try:
-        found: Any = _module(module)
+        target: Any = _module(module)
     except ImportError as error:
         raise ValueError(f"{path!r}: {error}; Python looks in this folder and in the installed packages") from error
     except (Exception, SystemExit) as error:  # a script that is not a module may end the process
         raise ValueError(f"{path!r}: importing it raises {type(error).__name__}: {error}") from error
     for part in name.split("."):
         try:
-            found = getattr(found, part)
+            target = getattr(target, part)
         except Exception as error:  # AttributeError, or any error of a module's own __getattr__
             raise ValueError(f"{path!r}: {module} has no {part}") from error
-    return found
+    return target
 
 
 def path_of(found: Any) -> str:

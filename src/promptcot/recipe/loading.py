@@ -119,18 +119,18 @@ def with_sampling(table: Mapping[str, Any]) -> dict[str, Any]:
     If the domain does not exist, the table is unchanged; loading the prompts reports the error. Raises RecipeError for
     a `domain.toml` with mistakes.
     """
-    given, domain = table.get("sample", {}), _domain_of(table)
-    if domain is None or not isinstance(given, Mapping):
+    sample, domain = table.get("sample", {}), _domain_of(table)
+    if domain is None or not isinstance(sample, Mapping):
         return dict(table)
-    return {**table, "sample": {"size": list(domain.sizes), "levels": list(domain.levels), **given}}
+    return {**table, "sample": {"size": list(domain.sizes), "levels": list(domain.levels), **sample}}
 
 
 def _with_concepts(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table with the concepts of its domain, where it names none itself."""
-    given, domain = table.get("concepts", {}), _domain_of(table)
-    if domain is None or domain.concepts is None or not isinstance(given, Mapping):
+    concepts, domain = table.get("concepts", {}), _domain_of(table)
+    if domain is None or domain.concepts is None or not isinstance(concepts, Mapping):
         return dict(table)
-    return {**table, "concepts": {"path": domain.concepts, **given}}
+    return {**table, "concepts": {"path": domain.concepts, **concepts}}
 
 
 def _domain_of(table: Mapping[str, Any]) -> Domain | None:
@@ -174,7 +174,7 @@ def _semantic_under(server: Mapping[str, Any], section: Any) -> Any:
     if not isinstance(section, Mapping):
         return section
     named = {name: section[name] for name in ("semantic", "confirm") if section.get(name)}
-    models = {name: {"model": given} if isinstance(given, str) else given for name, given in named.items()}
+    models = {name: {"model": keys} if isinstance(keys, str) else keys for name, keys in named.items()}
     return {**section, **{name: _under(server, model) for name, model in models.items()}}
 
 

@@ -61,7 +61,7 @@ class SampleRates(_Keys):
 class AskedRates(_Keys):
     """Rates of a stage that calls a model.
 
-    `gpus` is the number for one replica, tokens are for one call, tokens per second for one GPU that does nothing else:
+    `gpus` is the number for one replica, tokens are for one call, and tokens per second for one GPU used only for this:
     prompt tokens are read, completion tokens written.
     """
 
@@ -75,7 +75,7 @@ class AskedRates(_Keys):
 
     @property
     def gpu_seconds(self) -> float | None:
-        """GPU-seconds of a call; None where the rates are missing."""
+        """GPU-seconds of a call; None if the rates are missing."""
         return gpu_seconds_of_a_call(
             _value(self.prompt_tokens),
             _value(self.prompt_tokens_per_second),
@@ -89,7 +89,7 @@ def gpu_seconds_of_a_call(
 ) -> float | None:
     """The time to read the prompt tokens and then write the completion tokens.
 
-    None where the rate of writing is unknown. Reading is left out where its rate is unknown.
+    None if the rate of writing is unknown. Reading is left out if its rate is unknown.
     """
     if written is None or writing is None:
         return None
@@ -129,7 +129,7 @@ class VerifyRates(AskedRates):
 class DriverRates(_Keys):
     """Rates of the driver process.
 
-    `call_seconds`: its CPU time for a call; on its one core it makes 1 / `call_seconds` calls a second.
+    `call_seconds`: its CPU time for a call; with its one core it makes 1 / `call_seconds` calls a second.
     `memory_bytes`: the memory that it keeps for a combination.
     """
 

@@ -76,9 +76,9 @@ class Recipe(Section):
     def comparing(self) -> dict[str, Model]:
         """The embedding models and the model that confirms matches, by the name of their stage."""
         sections = {"dedup": self.dedup, "decontaminate": self.decontaminate}
-        found = {f"embed-{name}": one.semantic for name, one in sections.items() if one and one.semantic}
+        models = {f"embed-{name}": one.semantic for name, one in sections.items() if one and one.semantic}
         confirm = self.decontaminate and self.decontaminate.confirm
-        return {**found, **({"confirm-decontaminate": confirm} if confirm else {})}
+        return {**models, **({"confirm-decontaminate": confirm} if confirm else {})}
 
     @property
     def models(self) -> dict[str, Model]:
@@ -90,7 +90,7 @@ class Recipe(Section):
 
     @property
     def calls(self) -> dict[str, int]:
-        """The number of calls of a stage for each row, by its name, where it is not one."""
+        """The number of calls of a stage for each row, by the stage's name, if it is not one."""
         voters = [*self.voters]
         votes = (
             {name: len(range(place, self.verify.votes, len(voters))) for place, name in enumerate(voters)}
@@ -128,9 +128,9 @@ class Recipe(Section):
 
     def written_down(self) -> dict[str, Any]:
         """The recipe as JSON, without the keys that are not set."""
-        found = self.model_dump(mode="json")
-        absent = {name for name in (*SET_STEPS, "step") if not found[name]}
-        return {key: value for key, value in found.items() if key not in absent}
+        table = self.model_dump(mode="json")
+        absent = {name for name in (*SET_STEPS, "step") if not table[name]}
+        return {key: value for key, value in table.items() if key not in absent}
 
     @model_validator(mode="after")
     def _cap_needs_prices(self) -> Self:

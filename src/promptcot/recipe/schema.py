@@ -97,7 +97,7 @@ class Price(Section):
 class Served(Section):
     """A model and its engine: this process (`local`), a vLLM server that we start, or any server at `base_url`.
 
-    `auto` is `openai` where a `base_url` is given, `local` for the embedded models, vLLM where it and a GPU are found,
+    `auto` is `openai` if a `base_url` is given, `local` for the embedded models, vLLM if it and a GPU are found,
     and else `local`. The key of a server is read from the environment variable `api_key_env`. On a cluster the server
     has `replicas` replicas of `n_gpus` GPUs each; by default as many as the model's share of the cluster allows.
     """
@@ -147,8 +147,8 @@ class Served(Section):
     @field_validator("extra_body")
     @classmethod
     def _no_key(cls, body: dict[str, Any]) -> dict[str, Any]:
-        if found := next(keys_in(body), None):
-            words = f"{found} would be written to files: put the key into the variable that api_key_env names"
+        if key := next(keys_in(body), None):
+            words = f"{key} would be written to files: put the key into the variable that api_key_env names"
             raise PydanticCustomError(SECRET, "{words}", {"words": words})
         return body
 
@@ -231,8 +231,8 @@ class Model(Served):
 
     @property
     def sampling(self) -> Sampling:
-        told = {part.name: getattr(self, part.name) for part in fields(Sampling)}
-        return Sampling(**{**told, "stop": tuple(self.stop)})
+        settings = {part.name: getattr(self, part.name) for part in fields(Sampling)}
+        return Sampling(**{**settings, "stop": tuple(self.stop)})
 
 
 class Generator(Model):
@@ -292,8 +292,8 @@ class OwnStep(Section):
     @field_validator("use")
     @classmethod
     def _can_be_called(cls, use: Any) -> Any:
-        found = import_path.load(use) if isinstance(use, str) else use
-        if not callable(found):
+        target = import_path.load(use) if isinstance(use, str) else use
+        if not callable(target):
             raise ValueError(f"{use!r} is not a class or function that creates the step")
         return use
 

@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _named(given: Any) -> Any:
-    """A model's name is short for a section with only that key."""
+    """A bare model name is short for a section with only that key."""
     return {"model": given} if isinstance(given, str) and given else given or None
 
 
@@ -34,7 +34,7 @@ class Voter(Model):
 
 
 class Verify(Model):
-    """A model that sees only the problem and says, `votes` times, whether it is well-posed. Problems are kept if at
+    """A model that sees only the problem, and votes `votes` times on whether it is well-posed. Problems are kept if at
     least `min_share` of the votes are *valid*.
 
     `[[verify.voter]]` lists several models that share the votes. The keys of this section are the defaults of the

@@ -1,7 +1,7 @@
-"""Which problems a report shows in full: some that show the range, from easy to hard, disputed, and each kind of loss.
+"""Chooses the problems that a report shows in full: hard, easy and disputed ones, and one for each kind of loss.
 
-Decides by what rows say, and between equals by a key of their ids, so that the choice is the same whatever the order of
-the rows. Keeps ids, not texts: memory does not grow with the run.
+Ties are broken by a hash of the id, so the choice does not depend on the order of the rows. Only ids are kept, so
+memory does not grow with the run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from promptcot.core import fields
 from promptcot.core.criteria import RATINGS
 from promptcot.core.measures.facts import Facts
 from promptcot.records import Row
@@ -19,7 +20,10 @@ from promptcot.storage.rows import hash_id
 PROBLEMS = 24
 _KEPT = 12
 _REASONS = 40
-"""Kinds of losses that are looked at; reasons may come from steps of the user's own, and be many."""
+"""Kinds of losses that are considered; a step of the user's own may write any number of reasons."""
+_LOSSES = 10
+"""Losses that are shown before problems of the set fill the rest."""
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,16 @@ class Best:
         (heapq.heappush if len(self._heap) < self._most else heapq.heappushpop)(self._heap, entry)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for _, _, name in sorted(self._heap, reverse=True))
+        return iter(dict.fromkeys(name for _, _, name in sorted(self._heap, reverse=True)))
 
 
 class Choosing:
-    """Sees all rows of the set and all that were left out, and chooses."""
+    """Chooses among all rows of the set, and all that were dropped or failed."""
 
     def __init__(self) -> None:
         self.easy, self.hard, self.middle, self.any = Best(), Best(), Best(), Best(2 * PROBLEMS)
-        self.torn, self.doubtful = Best(), Best()
-        self.differing = Best()
+        self.split, self.doubtful = Best(), Best()
+        self.differing, self.rejected = Best(), Best()
         self._lost: dict[tuple[str, str, str], Best] = {}
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
@@ -59,54 +63,64 @@ class Choosing:
         """A row of the set."""
         self.any.add(name)
         if facts.rate is not None:
-            (self.easy if facts.rate == 1 else self.middle).add(name, -abs(facts.rate - 0.5))
-            if facts.rate < 1:
+            if facts.rate == 1:
+                self.easy.add(name)
+            else:
                 self.hard.add(name, -facts.rate)
+            if 0.3 <= facts.rate <= 0.7:
+                self.middle.add(name, -abs(facts.rate - 0.5))
         if facts.agreement is not None and facts.agreement < 1:
-            self.torn.add(name, -facts.agreement)
+            self.split.add(name, -facts.agreement)
         if facts.verdict not in (None, "valid"):
             self.doubtful.add(name)
 
     def judged(self, name: str, verdicts: Mapping[str, str]) -> None:
-        """What the judges say of a row: they differ the more, the further apart their verdicts are."""
+        """The judges' verdicts on a row; the further apart they are, the more the judges differ."""
         places = [RATINGS.index(word) for word in verdicts.values() if word in RATINGS]
         if places and (gap := max(places) - min(places)):
             self.differing.add(name, gap)
 
     def left_out(self, step: str, outcome: str, row: Row) -> None:
-        """A row that was dropped in a step, or failed."""
-        reason = str(row.get("reason" if outcome == "dropped" else "cause"))[:200]
-        key = (step, outcome, reason)
+        """A row with an id that was dropped in a step, or failed there."""
+        key = (step, outcome, reason_in(outcome, row))
         self._counts[key] += 1
         if key not in self._lost and len(self._lost) >= _REASONS:
             return
-        self._lost.setdefault(key, Best(3)).add(str(row.get("id")), _told(row))
+        self._lost.setdefault(key, Best(3)).add(str(row["id"]), _has_text(row))
 
     def chosen(self) -> list[Choice]:
         """At most `PROBLEMS`, none twice: first those of the set from hard to easy, then disputed ones, then losses."""
         taken: dict[str, str] = {}
         losses = sorted(self._lost, key=lambda key: -self._counts[key])
-        room = max(PROBLEMS // 3, PROBLEMS - 14)
         wanted = [
             (self.hard, 4, "Among the hardest: its traces reach the answer least often."),
             (self.middle, 2, "In between: about half of the traces reach the answer."),
-            (self.easy, 3, "Easy: all traces reach the same answer."),
-            (self.torn, 2, "Disputed: the traces give different answers."),
-            (self.doubtful, 1, "Disputed: not all votes call it valid."),
-            (self.differing, 2, "Disputed: the judges differ."),
+            (self.easy, 3, "Easy: all traces reach the answer."),
+            (self.split, 2, "Disputed: the traces give different answers."),
+            (self.doubtful, 1, "Disputed: the votes do not call it valid."),
+            (self.differing, 2, "Disputed: the judges give different verdicts."),
+            (self.rejected, 1, "Rejected by a reviewer."),
         ]
         for best, most, why in wanted:
             _take(best, most, why, taken)
-        for key in losses[:room]:
-            step, outcome, reason = key
-            what = "Dropped" if outcome == "dropped" else "Failed"
-            count = self._counts[key]
-            of = f", one of {count:,}" if count > 1 else ""
-            _take(self._lost[key], 1, f"{what} by {step}: {reason}{of}.", taken)
-        _take(self.any, PROBLEMS - len(taken), "Drawn from the set at random.", taken)
+        for key in losses[:_LOSSES]:
+            _take(self._lost[key], 1, self._loss(key), taken)
+        _take(self.any, PROBLEMS - len(taken), "Drawn at random from the problems that were not dropped.", taken)
         for key in losses:
-            _take(self._lost[key], 1, f"{key[1].capitalize()} by {key[0]}: {key[2]}.", taken)
+            _take(self._lost[key], 1, self._loss(key), taken)
         return [Choice(name, why) for name, why in taken.items()][:PROBLEMS]
+
+    def _loss(self, key: tuple[str, str, str]) -> str:
+        step, outcome, reason = key
+        count = self._counts[key]
+        of = f" (one of {count:,})" if count > 1 else ""
+        return f"{'Dropped by' if outcome == 'dropped' else 'Failed in'} {step}: {reason}{of}"
+
+
+def reason_in(outcome: str, row: Row) -> str:
+    """Why a row was dropped or failed."""
+    found = fields.text(row.get("reason" if outcome == "dropped" else "cause"))
+    return (found or "no reason given")[:_LONGEST_REASON]
 
 
 def _take(best: Best, most: int, why: str, taken: dict[str, str]) -> None:
@@ -118,6 +132,6 @@ def _take(best: Best, most: int, why: str, taken: dict[str, str]) -> None:
             most -= 1
 
 
-def _told(row: Row) -> float:
-    """Rows with a problem to read come before those without."""
+def _has_text(row: Row) -> float:
+    """Rows with a text to read come before those without."""
     return float(isinstance(row.get("problem"), str) or isinstance(row.get("completion"), str))

@@ -1,6 +1,6 @@
-"""Two runs side by side: how their sets differ and whether that is beyond noise, their funnels, levels and recipes.
+"""Two runs side by side: the differences of their sets with intervals, their funnels, levels and recipes.
 
-What is compared, and with which intervals, is decided in `core.measures.comparing`.
+`core.measures.comparing` decides what is compared, and with which intervals.
 """
 
 from __future__ import annotations
@@ -46,13 +46,15 @@ def write_comparison(a: Path, b: Path, output: Path) -> Path:
 
 
 def comparison_html(a: Path, b: Path) -> str:
-    """The page of two runs. Those of which no set can be measured have no table of differences, and it says why."""
+    """The page of two runs. Where a set cannot be measured, the page has no table of differences and says why."""
     one, other = gather(a), gather(b)
-    told = [f"{letter}: {line}" for letter, report in (("A", one), ("B", other)) for line in notices(report)]
+    warnings = [f"{letter}: {line}" for letter, report in (("A", one), ("B", other)) for line in notices(report)]
     try:
         sets = measured(a), measured(b)
     except InputError as error:
-        sets, told = None, [*told, f"The sets are not compared: {error}"]
+        sets, warnings = None, [*warnings, f"The sets are not compared: {error}"]
+    found = compared(*sets) if sets else []
+    reach = max((_reach(one) for one in found if _is_share(one)), default=0.1)
     return (
         environment("report")
         .get_template("comparison.jinja", globals={"percent": percent, "between": between})
@@ -60,10 +62,10 @@ def comparison_html(a: Path, b: Path) -> str:
             a=one,
             b=other,
             title=" and ".join(_names(one, other)),
-            notices=told,
+            notices=warnings,
             lead=_lead(one, other, sets),
-            rows=[_row(found) for found in compared(*sets)] if sets else [],
-            note=_note(compared(*sets)) if sets else "",
+            rows=[_row(one, reach) for one in found],
+            note=_note(found) if sets else "",
             sides=[
                 _side(f"{letter}: {name}", report)
                 for letter, name, report in zip("AB", _names(one, other), (one, other), strict=True)
@@ -119,18 +121,18 @@ def _note(found: Sequence[Compared]) -> str:
     tried = [one for one in found if one.difference.interval is not None]
     clear = sum(one.difference.is_clear for one in tried)
     return (
-        f"{clear} of {len(tried)} differences with an interval are clear; of two equal sets, chance alone would make "
-        f"about {0.05 * len(tried):.1f} clear. Intervals are Newcombe's for shares and Welch's for means. What grows "
-        "with a set is compared on equally many problems, and has no interval."
+        f"{clear} of {len(tried)} differences with an interval {'is' if clear == 1 else 'are'} clear; for two equal "
+        f"sets, about {0.05 * len(tried):.1f} would be clear by chance. Intervals are Newcombe's for shares and Welch's"
+        " for means. Measures that grow with the size of a set are compared on equally many problems and have no"
+        " interval."
     )
 
 
-def _row(one: Compared) -> Mapping[str, Any]:
-    found = one.difference
-    share = one.kind == "share" or _is_share(one)
+def _row(one: Compared, share_reach: float) -> Mapping[str, Any]:
+    """One row of the table. All shares have the same scale, which ends at `share_reach`."""
+    found, share = one.difference, _is_share(one)
     value = percent if share else number
-    reach = max(map(abs, found.interval)) if found.interval else 1.0
-    reach = 1.0 if share and reach > 0.5 else max(0.1, reach) if share else (reach or 1.0)
+    reach = share_reach if share else _reach(one)
     drawn = (
         charts.interval(found.difference, found.interval, one.name, ends=(-reach, reach), zero=True)
         if found.interval
@@ -150,7 +152,13 @@ def _row(one: Compared) -> Mapping[str, Any]:
 
 
 def _is_share(one: Compared) -> bool:
-    return one.name in ("pass rate", "agreement")
+    return one.kind == "share" or one.name in ("pass rate", "agreement")
+
+
+def _reach(one: Compared) -> float:
+    """The larger end of an interval, without its sign."""
+    interval = one.difference.interval
+    return (max(map(abs, interval)) or 1.0) if interval else 0.0
 
 
 def _signed(value: float | None, share: bool) -> str:
@@ -161,7 +169,7 @@ def _signed(value: float | None, share: bool) -> str:
 
 
 def _names(a: Report, b: Report) -> tuple[str, str]:
-    """What tells two runs apart: their recipes, or else their directories."""
+    """The names of two runs: those of their recipes, or of their directories if the recipes have the same name."""
     if a.name != b.name:
         return a.name, b.name
     one, other = Path(a.directory).resolve().name, Path(b.directory).resolve().name

@@ -1,4 +1,4 @@
-"""What a report knows of a run, before any of it is HTML. What is not known is None or empty, and never 0."""
+"""What a report says about a run, before any of it is HTML. What is not known is None or empty, and never 0."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptcot.core import fields
 from promptcot.core.history import History
 from promptcot.core.statistics.estimates import Estimate
+from promptcot.storage.counts import BEYOND_TARGET
+from promptcot.storage.reviews import Review
 
 Interval = tuple[float, float]
+
+_EACH = ("calls", "prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,25 @@ class StepCount:
     dropped: Mapping[str, int]
     failed: Mapping[str, int]
 
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """What was dropped by reason, without the rows that were not needed because the target was reached."""
+        return {reason: count for reason, count in self.dropped.items() if reason != BEYOND_TARGET}
+
+    @property
+    def beyond(self) -> int:
+        """Rows that were not needed because the target was reached."""
+        return self.dropped.get(BEYOND_TARGET, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class LevelFacts:
-    """The accepted problems of one level. `pass_rate` has an n of 0 where no problem was solved."""
+    """The accepted problems of one level, or of several; None is the name for problems without a level.
 
-    name: str
+    `pass_rate` has an n of 0 where no problem was solved.
+    """
+
+    name: str | None
     problems: int
     pass_rate: Estimate
 
@@ -58,7 +76,7 @@ class Concepts:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one step asked of models in all."""
+    """The calls of one step, those of earlier processes included. The cost is None where no call had a price."""
 
     step: str
     models: Sequence[str]
@@ -71,7 +89,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A problem that was left out, and the one it is like: another problem of the run, or a benchmark's."""
+    """A dropped problem and the similar one: another problem of the run, or a benchmark's."""
 
     history: History
     other: str | None
@@ -90,20 +108,32 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is shown of a run."""
+    """Everything that a report shows of a run."""
 
     name: str
     directory: str
     state: str
     missing: Sequence[str]
-    """Files that should be there, in words."""
+    """Names of files that should be there."""
     damaged: int
     """Lines that could not be read."""
+    through: str | None
+    """The step whose rows stand for the set while there is none, and None where the set is known."""
+    rejected: int
+    """Problems of the set that reviewers have rejected since it was written."""
+    repeated: int
+    """Rows of the set with an id that an earlier row has."""
+    reviews: Mapping[str, Review]
+    """The reviews that reject a problem, by the problem's id."""
     recipe: Mapping[str, Any] | None
     summary: Mapping[str, Any]
     steps: Sequence[StepCount]
     problems: int
     levels: Sequence[LevelFacts]
+    """The most frequent levels."""
+    other_levels: LevelFacts | None
+    """The problems of all `more_levels` other levels together."""
+    more_levels: int
     pass_rate: Estimate
     agreement: Estimate
     pass_rates: Sequence[Mapping[str, Any]]
@@ -121,31 +151,31 @@ class Report:
     @property
     def measure(self) -> Mapping[str, Any]:
         """What the run measured of its set when it ended; empty before that."""
-        found = self.summary.get("measure")
-        return found if isinstance(found, Mapping) else {}
+        return fields.mapping(self.summary.get("measure"))
 
     @property
     def yielded(self) -> tuple[int, int] | None:
-        """How many problems came of how many sampled combinations; None where that is not known, or not yet."""
-        found = self.measure.get("yield")
-        sampled = next((one.out for one in self.steps if one.name == "sample"), 0)
-        if isinstance(found, Mapping) and isinstance(found.get("sampled"), int):
-            sampled = found["sampled"]
+        """The number of problems and of sampled combinations; None where they are not known, or not yet."""
+        found = fields.whole(fields.mapping(self.measure.get("yield")).get("sampled"))
+        sampled = next((one.out for one in self.steps if one.name == "sample"), 0) if found is None else found
         ended = self.state in ("finished", "incomplete")
-        return (self.problems, sampled) if ended and sampled and sampled >= self.problems else None
+        return (self.problems, sampled) if ended and sampled > 0 and sampled >= self.problems else None
 
     @property
-    def each(self) -> Mapping[str, Any]:
-        """What a problem of the set took: calls, tokens and cost, divided by the problems; empty where unknown."""
-        found = self.measure.get("spent")
-        if isinstance(found, Mapping):
-            return found
+    def each(self) -> Mapping[str, float | None]:
+        """Calls, tokens and cost for each problem of the set; empty where unknown."""
+        found = fields.mapping(self.measure.get("spent"))
+        if found:
+            return {key: fields.number(found.get(key)) for key in (*_EACH, "cost")}
         if not self.spent or not self.problems:
             return {}
-        keys = ("calls", "prompt_tokens", "completion_tokens")
         costs = [one.cost for one in self.spent if one.cost is not None]
-        told = {key: sum(getattr(one, key) for one in self.spent) / self.problems for key in keys}
-        return {**told, "cost": sum(costs) / self.problems if costs else None}
+        each = {key: sum(getattr(one, key) for one in self.spent) / self.problems for key in _EACH}
+        return {**each, "cost": sum(costs) / self.problems if costs else None}
+
+    def lost_in(self, step: str) -> int | None:
+        """How many rows a step dropped; None where the run has no such step."""
+        return next((sum(one.lost.values()) for one in self.steps if one.name == step), None)
 
     def has(self, step: str) -> bool:
         """Whether the run has a step of this name, or steps that begin with it, such as the judges."""

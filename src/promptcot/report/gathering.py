@@ -1,20 +1,22 @@
-"""What a report knows of a run, read from its directory in one pass over each file.
+"""Reads everything that a report shows from a run directory, in one pass over each file.
 
-Decides which file says what. Numbers that the run has measured when it ended are taken from its summary; those of a run
-that is still being written are counted from its files. Texts are kept only of the problems that are shown.
+Decides which file each number comes from. The summary has the numbers of a run that ended; those of a run that is still
+being written are counted in its files. Only the texts of the problems that are shown are kept in memory.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from fnmatch import fnmatch
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from promptcot.core import fields
 from promptcot.core.history import History, assemble
 from promptcot.core.measures.facts import Facts, facts_of
 from promptcot.core.statistics.agreement import Agreement, Agreements
@@ -25,10 +27,11 @@ from promptcot.core.statistics.validity import ValidityByAgreement
 from promptcot.inspection.files import RunFiles, StepFiles
 from promptcot.inspection.finding import find, ids_in
 from promptcot.records import Row
-from promptcot.report.choosing import Best, Choosing
+from promptcot.report.choosing import Best, Choosing, reason_in
 from promptcot.report.facts import Chosen, Concepts, JudgePair, LevelFacts, Pair, Report, Spent, StepCount
 from promptcot.report.rows import Rows
 from promptcot.storage.paths import PARTIAL
+from promptcot.storage.reviews import reviews_in
 from promptcot.storage.rows import hash_id
 
 _MOST_LEVELS = 40
@@ -36,10 +39,16 @@ _EXAMPLES = 3
 _RATED = 20_000
 """Problems whose ratings are compared criterion by criterion."""
 _LONGEST_NAME = 200
+_MOST_CRITERIA = 40
+_NOT_PROBLEMS = ("sample", "judge-*", "verify-*", "embed-*", "confirm-*")
+"""Steps whose rows are not problems: combinations, replies about problems, vectors."""
 
 
 def gather(directory: Path) -> Report:
-    """Everything that is shown of the run in this directory. Raises InputError where there is none."""
+    """Everything that a report shows of the run in this directory.
+
+    Raises InputError where there is no run, StorageError where its reviews cannot be read.
+    """
     files = RunFiles.of(directory)
     return _Gathering(files).report()
 
@@ -52,8 +61,8 @@ class _Gathering:
         self._rows = Rows()
         self._summary = files.summary or {}
         self._choosing = Choosing()
-        self._rates: dict[str, array[float]] = {}
-        self._levels: Counter[str] = Counter()
+        self._rates: dict[str | None, array[float]] = {}
+        self._levels: Counter[str | None] = Counter()
         self._agreement = array("d")
         self._validity = ValidityByAgreement()
         self._concepts: Counter[str] = Counter()
@@ -61,6 +70,10 @@ class _Gathering:
         self._judges: list[JudgePair] = []
         self._counts: dict[str, StepCount] = {}
         self._problems = 0
+        latest = reviews_in(files.directory).latest
+        self._reviews = {name: review for name, review in latest.items() if review.decision == "reject"}
+        self._rejected = 0
+        self._keys = array("q")
 
     def report(self) -> Report:
         files = self._files
@@ -77,18 +90,24 @@ class _Gathering:
             state=files.state,
             missing=[*self._missing()],
             damaged=self._rows.damaged,
+            through=self._source()[1],
+            rejected=self._rejected,
+            repeated=len(self._keys) - len(np.unique(self._keys)),
+            reviews=self._reviews,
             recipe=files.recipe,
             summary=self._summary,
             steps=[self._counts[step.name] for step in files.steps],
             problems=self._problems,
-            levels=[self._level(name) for name, _ in self._levels.most_common(_MOST_LEVELS)],
+            levels=[self._level(name, [name]) for name in self._by_frequency()[:_MOST_LEVELS]],
+            other_levels=self._level(None, others) if (others := self._by_frequency()[_MOST_LEVELS:]) else None,
+            more_levels=len(others),
             pass_rate=estimate(rates, bounds=(0, 1)),
             agreement=estimate(np.array(self._agreement), bounds=(0, 1)),
             pass_rates=[span.as_json() for span in histogram(rates)] if len(rates) else [],
             validity=self._validity_table(),
             judges=self._judges,
             disputed=[histories[name] for name in list(self._choosing.differing)[:_EXAMPLES]],
-            concepts=self._concepts_told(),
+            concepts=self._concept_facts(),
             copies=[*self._copy_pairs(histories)],
             contaminated=[*self._contaminated_pairs(histories)],
             spent=[*_spent(self._summary)],
@@ -96,8 +115,8 @@ class _Gathering:
         )
 
     def _read_set(self) -> None:
-        """The rows of the set; before there is one, those that came through the last step so far."""
-        path = self._files.set_path or next((s.rows for s in reversed(self._files.steps) if s.rows), None)
+        """Count the problems of the set."""
+        path, _ = self._source()
         last: object = None
         for row in self._of(path):
             name = row.get("id")
@@ -105,11 +124,32 @@ class _Gathering:
                 continue  # traces of one problem
             last = name
             self._accept(row, facts_of(row))
+        ended_with = self._files.ended_with
+        if path is None and ended_with is not None and not _is_apart(ended_with):  # the rows are gone
+            stage = fields.mapping(fields.mapping(self._summary.get("stages")).get(ended_with))
+            self._problems = fields.whole(stage.get("out")) or 0
+
+    def _source(self) -> tuple[Path | None, str | None]:
+        """The file with the rows of the set; without a set, that of the last step with problems, and its name."""
+        files = self._files
+        if files.set_path is not None:
+            return files.set_path, None
+        if files.ended_with is not None and not _is_apart(files.ended_with):
+            return (files.last.rows if files.last is not None else None), None
+        steps = (step for step in reversed(files.steps) if step.rows is not None and not _is_apart(step.name))
+        return next(((step.rows, step.name) for step in steps), (None, None))
 
     def _accept(self, row: Row, facts: Facts) -> None:
         self._problems += 1
-        self._choosing.accepted(str(row.get("id")), facts)
-        level = (facts.level or "(no level)")[:_LONGEST_NAME]
+        name = row.get("id")
+        if name is not None:
+            self._keys.append(hash_id(str(name)))
+        if name is not None and str(name) in self._reviews:
+            self._rejected += 1
+            self._choosing.rejected.add(str(name))
+        elif name is not None:
+            self._choosing.accepted(str(name), facts)
+        level = None if facts.level is None else facts.level[:_LONGEST_NAME]
         self._levels[level] += 1
         if facts.rate is not None:
             self._rates.setdefault(level, array("d")).append(facts.rate)
@@ -123,49 +163,55 @@ class _Gathering:
         lost = {outcome: Counter[str]() for outcome in ("dropped", "failed")}
         for outcome, path in (("dropped", step.dropped), ("failed", step.failed)):
             for row in self._of(path):
-                lost[outcome][str(row.get("reason" if outcome == "dropped" else "cause"))[:_LONGEST_NAME]] += 1
+                lost[outcome][reason_in(outcome, row)] += 1
+                if row.get("id") is None:
+                    continue
                 self._choosing.left_out(step.name, outcome, row)
                 if outcome == "dropped":
                     self._note_pair(row)
                 if step.name == "filter":
-                    self._choosing.judged(str(row.get("id")), _verdicts(row))
+                    self._choosing.judged(str(row["id"]), fields.texts(row.get("judgements")))
         self._counts[step.name] = self._count(step, lost["dropped"], lost["failed"])
         if step.name == "filter":
             for row in self._of(step.rows):
-                self._choosing.judged(str(row.get("id")), _verdicts(row))
+                if row.get("id") is not None:
+                    self._choosing.judged(str(row["id"]), fields.texts(row.get("judgements")))
 
     def _note_pair(self, row: Row) -> None:
         if row.get("copy_of") is not None:
-            self._copies.add(str(row.get("id")), -abs(_number(row.get("similarity"), 1.0) - 0.9))
+            similarity = fields.number(row.get("similarity"))
+            self._copies.add(str(row["id"]), -abs((1.0 if similarity is None else similarity) - 0.9))
         if isinstance(row.get("contamination"), Mapping):
-            self._contaminated.add(str(row.get("id")))
+            self._contaminated.add(str(row["id"]))
 
     def _count(self, step: StepFiles, dropped: Counter[str], failed: Counter[str]) -> StepCount:
-        """As the summary has it; of a run that has none, as its files have it."""
-        stage = (self._summary.get("stages") or {}).get(step.name)
-        if isinstance(stage, Mapping) and isinstance(stage.get("out"), int):
-            told = [_counted(stage.get(kind)) for kind in ("dropped", "failed")]
-            return StepCount(step.name, int(stage["out"]), *told)
+        """The counts of the summary; of a run that has none, those of its files."""
+        stage = fields.mapping(fields.mapping(self._summary.get("stages")).get(step.name))
+        out = fields.whole(stage.get("out"))
+        if out is not None and out >= 0:
+            return StepCount(step.name, out, fields.counts(stage.get("dropped")), fields.counts(stage.get("failed")))
         came = sum(1 for _ in groupby(ids_in(step.rows))) if step.rows else 0  # traces of a problem follow each other
         return StepCount(step.name, came, dict(dropped), dict(failed))
 
     def _pairs(self) -> list[JudgePair]:
-        """How far judges agree, by the verdicts that `filter` saw, and criterion by criterion by what they wrote."""
+        """How far judges agree: on the verdicts that `filter` saw, and on the rating for each criterion."""
         steps = {step.name: step for step in self._files.steps}
         judges = tuple(name.removeprefix("judge-") for name in steps if name.startswith("judge-"))
         agreements = Agreements(judges)
         if "filter" in steps:
             for path in (steps["filter"].rows, steps["filter"].dropped):
                 for row in self._of(path):
-                    agreements.add(_verdicts(row))
-        told = {tuple(one.get("judges", ())): one for one in self._summary.get("agreement") or () if _is_pair(one)}
+                    agreements.add(fields.texts(row.get("judgements")))
+        listed = self._summary.get("agreement")
+        tables = map(fields.mapping, listed if isinstance(listed, list) else ())
+        measured = {tuple(map(str, one["judges"])): one for one in tables if isinstance(one.get("judges"), list)}
         ratings = {judge: self._ratings(steps[f"judge-{judge}"]) for judge in judges}
-        return [_pair(*pair, found, told.get(pair), ratings) for pair, found in agreements]
+        return [_pair(*pair, found, measured.get(pair, {}), ratings) for pair, found in agreements]
 
     def _ratings(self, step: StepFiles) -> dict[int, Mapping[str, Any]]:
-        """What a judge gave for each criterion, of some problems, the same ones for all judges."""
-        rows = (self._summary.get("stages") or {}).get(step.name, {}).get("out", 0) or _RATED
-        every = max(1, -(-int(rows) // _RATED))
+        """A judge's rating for each criterion, for a sample of problems that is the same for all judges."""
+        stage = fields.mapping(fields.mapping(self._summary.get("stages")).get(step.name))
+        every = max(1, -(-(fields.whole(stage.get("out")) or _RATED) // _RATED))
         found: dict[int, Mapping[str, Any]] = {}
         for row in self._of(step.rows):
             key = hash_id(str(row.get("id")))
@@ -174,7 +220,7 @@ class _Gathering:
         return found
 
     def _histories(self) -> Mapping[str, History]:
-        """Those of all problems that are shown, by one more pass that parses nothing else."""
+        """The histories of all problems that are shown, from one more pass that parses only their lines."""
         ids = {one.id for one in self._choosing.chosen()}
         ids |= {*self._copies, *self._contaminated, *list(self._choosing.differing)[:_EXAMPLES]}
         found = find(self._files, ids)
@@ -197,25 +243,31 @@ class _Gathering:
                 yield Pair(histories[name], other, hit.problem or hit.overlap, hit.rule, hit.share)
 
     def _all_rates(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.concatenate([np.array(rates) for rates in self._rates.values()]) if self._rates else np.empty(0)
+        return self._rates_of(self._rates)
 
-    def _level(self, name: str) -> LevelFacts:
-        return LevelFacts(name, self._levels[name], estimate(np.array(self._rates.get(name, ())), bounds=(0, 1)))
+    def _rates_of(self, levels: Iterable[str | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.concatenate([np.empty(0), *(np.array(self._rates.get(name, array("d"))) for name in levels)])
+
+    def _by_frequency(self) -> list[str | None]:
+        return [name for name, _ in self._levels.most_common()]
+
+    def _level(self, name: str | None, levels: Collection[str | None]) -> LevelFacts:
+        problems = sum(self._levels[level] for level in levels)
+        return LevelFacts(name, problems, estimate(self._rates_of(levels), bounds=(0, 1)))
 
     def _validity_table(self) -> Mapping[str, Mapping[str, int]]:
-        """Of all labelled problems where the run says it, of those in the set otherwise."""
+        """The table of the summary, over all problems with traces, or else that of the set's problems."""
         table = self._summary.get("validity_by_agreement") or self._validity.summary().get("validity_by_agreement", {})
-        found = {str(name): _counted(row) for name, row in table.items()} if isinstance(table, Mapping) else {}
+        found = {str(name): fields.counts(row) for name, row in fields.mapping(table).items()}
         return found if any(name != "not verified" for name in found) else {}
 
-    def _concepts_told(self) -> Concepts | None:
+    def _concept_facts(self) -> Concepts | None:
         if not self._concepts:
             return None
-        measure = self._summary.get("measure")
-        told = measure.get("concepts") if isinstance(measure, Mapping) else None
-        known = told.get("known") if isinstance(told, Mapping) else None
+        measured = fields.mapping(fields.mapping(self._summary.get("measure")).get("concepts"))
+        known = fields.whole(measured.get("known"))
         spread = concept_spread(self._concepts.values(), None)
-        known = known if isinstance(known, int) and known >= len(self._concepts) else None
+        known = known if known is not None and known >= len(self._concepts) else None
         return Concepts(self._concepts.most_common(), len(self._concepts), known, spread.effective)
 
     def _missing(self) -> Iterator[str]:
@@ -224,11 +276,7 @@ class _Gathering:
             yield "recipe.json"
         if files.summary is None and files.state != "being written":
             yield "summary.json"
-        stages = self._summary.get("stages")
-        there = {step.name for step in files.steps if step.rows is not None}
-        for name in stages if isinstance(stages, Mapping) else ():
-            if name not in there and name != "encode":
-                yield f"{name}.jsonl"
+        yield from files.missing
 
     def _of(self, path: Path | None) -> Iterator[Row]:
         return self._rows.of(path, torn=path is not None and path.name.endswith(PARTIAL))
@@ -238,18 +286,15 @@ def _pair(
     one: str,
     other: str,
     found: Agreement,
-    told: Mapping[str, Any] | None,
+    measured: Mapping[str, Any],
     ratings: Mapping[str, Mapping[int, Mapping[str, Any]]],
 ) -> JudgePair:
-    """Of all problems that were judged where the summary says it: the files lack those beyond a target."""
-    numbers: tuple[Any, ...] = (found.n, found.share, found.interval, found.kappa)
-    if told is not None:
-        numbers = tuple(told.get(key) for key in ("n", "share", "interval", "kappa"))
-    n, share, interval, kappa = numbers
-    between = (float(interval[0]), float(interval[1])) if interval else None
-    return JudgePair(
-        one, other, int(n or 0), share, between, kappa, dict(found.counts), _by_criterion(one, other, ratings)
-    )
+    """The agreement of two judges: that of the summary if it has one, since files lack rows beyond the target."""
+    n, share = fields.whole(measured.get("n")), fields.number(measured.get("share"))
+    between, kappa = fields.interval(measured.get("interval")), fields.number(measured.get("kappa"))
+    if n is None or (n and share is None):
+        n, share, between, kappa = found.n, found.share, found.interval, found.kappa
+    return JudgePair(one, other, n, share, between, kappa, dict(found.counts), _by_criterion(one, other, ratings))
 
 
 def _by_criterion(
@@ -258,51 +303,30 @@ def _by_criterion(
     same: Counter[str] = Counter()
     both: Counter[str] = Counter()
     for key, given in ratings[one].items():
-        for criterion, word in given.items():
+        for criterion, word in islice(given.items(), _MOST_CRITERIA):
             against = ratings[other].get(key, {}).get(criterion)
             if isinstance(word, str) and isinstance(against, str):
                 both[criterion] += 1
                 same[criterion] += word == against
-    return {name: (same[name], count) for name, count in both.items()}
+    return {name: (same[name], count) for name, count in both.most_common(_MOST_CRITERIA)}
 
 
-def _is_pair(told: Any) -> bool:
-    return isinstance(told, Mapping) and isinstance(told.get("n"), int) and isinstance(told.get("judges"), Sequence)
+def _is_apart(step: str) -> bool:
+    return any(fnmatch(step, pattern) for pattern in _NOT_PROBLEMS)
 
 
 def _spent(summary: Mapping[str, Any]) -> Iterator[Spent]:
-    stages = summary.get("stages")
-    for name, stage in stages.items() if isinstance(stages, Mapping) else ():
-        models = stage.get("models") if isinstance(stage, Mapping) else None
-        if isinstance(models, Mapping) and models:
-            paid = [one for one in models.values() if isinstance(one, Mapping)]
+    for name, stage in fields.mapping(summary.get("stages")).items():
+        models = fields.mapping(fields.mapping(stage).get("models"))
+        if models:
+            paid = [fields.counts(one) for one in models.values()]
             calls, prompt, completion = (
-                sum(_whole(one.get(key)) for one in paid) for key in ("calls", "prompt_tokens", "completion_tokens")
+                sum(one.get(key, 0) for one in paid) for key in ("calls", "prompt_tokens", "completion_tokens")
             )
-            seconds = _number(stage.get("seconds"), 0.0) or None
-            cost = stage.get("cost")
-            told = float(cost) if isinstance(cost, int | float) else None
-            yield Spent(name, [*map(str, models)], calls, prompt, completion, told, seconds)
+            cost, seconds = fields.number(stage.get("cost")), fields.number(stage.get("seconds"))
+            yield Spent(name, [*map(str, models)], calls, prompt, completion, cost, seconds or None)
 
 
 def _name_of(files: RunFiles) -> str:
     name = (files.recipe or {}).get("name")
-    return name if isinstance(name, str) else files.directory.resolve().name
-
-
-def _verdicts(row: Row) -> dict[str, str]:
-    given = row.get("judgements")
-    return {str(name): word for name, word in given.items() if isinstance(word, str)} if isinstance(given, dict) else {}
-
-
-def _counted(value: Any) -> dict[str, int]:
-    pairs = value.items() if isinstance(value, Mapping) else ()
-    return {str(name): count for name, count in pairs if isinstance(count, int)}
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _number(value: Any, default: float) -> float:
-    return float(value) if isinstance(value, int | float) else default
+    return (name if isinstance(name, str) else files.directory.resolve().name)[:_LONGEST_NAME]

@@ -1,8 +1,9 @@
-"""The HTML of a report, section by section. What is shown of a run is decided in `gathering`, the shapes in `pages`."""
+"""Writes the HTML of a report, section by section. `gathering` decides what is shown, `pages` how it looks."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from promptcot import __version__
+from promptcot.core import fields
 from promptcot.core.criteria import RATINGS
 from promptcot.core.history import History
 from promptcot.core.units import counted
@@ -17,6 +19,7 @@ from promptcot.pages import charts
 from promptcot.pages.formulas import Formulas
 from promptcot.pages.problem import problem_html, shortened
 from promptcot.pages.templates import environment, style_values
+from promptcot.printable import quoted
 from promptcot.redaction import redacted
 from promptcot.report.facts import JudgePair, Report, StepCount
 from promptcot.report.sentences import key_numbers, notices, sentences
@@ -31,30 +34,33 @@ from promptcot.report.words import (
     reasons,
     step_name,
 )
+from promptcot.storage.reviews import Review
 
 LONGEST, SHORT = 4_000, 400
-"""Characters of one text that are shown; a trace may have a hundred times as many. The smaller number is for what comes
-when a page is long already: formulas take twenty times the characters of their source.
+"""Characters of one text that are shown; a trace may have a hundred times as many. The smaller number applies once a
+page is long: formulas take twenty times the characters of their source.
 """
 _LONG_PAGE = 2_000_000
 _TRACES = 3
 _CONCEPTS = 15
-_BEYOND = "beyond target"
+_PAIRS = 20
+_THRESHOLDS = (0.5, 0.7, 0.85, 0.95)
+_LONGEST_RECIPE, _LONGEST_NAME = 200_000, 120
 
 ABSENT = {
     "validity": (
         "verify",
-        "Whether problems are well-posed was not voted on; a section [verify] in the recipe adds it.",
+        "Votes on whether problems are well-posed; a section [verify] in the recipe adds them.",
     ),
-    "copies": ("dedup", "Copies were not looked for; a section [dedup] in the recipe adds that."),
+    "copies": ("dedup", "A search for copies; a section [dedup] in the recipe adds it."),
     "contamination": (
         "decontaminate",
-        "Problems of benchmarks were not looked for; a section [decontaminate] in the recipe adds that.",
+        "A comparison with benchmarks; a section [decontaminate] in the recipe adds it.",
     ),
-    "pass rates": ("label", "Problems have no answers and no pass rates; the sections [solve] and [label] add them."),
-    "selection": ("select", "No problems were selected by difficulty; a section [select] in the recipe does that."),
+    "pass rates": ("label", "Answers and pass rates; the sections [solve] and [label] in the recipe add them."),
+    "selection": ("select", "A selection by difficulty; a section [select] in the recipe adds it."),
 }
-"""What a report lacks without some step, and which section of a recipe would add it."""
+"""What a report lacks without a step, and which section of a recipe adds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +116,10 @@ def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
     parts: Any = (
         environment("report").get_template("parts.jinja", globals={"percent": percent, "between": between}).module
     )
-    articles = _Articles(formulas, f"shown by: promptcot show {report.directory} ID")
-    yield Section("funnel", "From combinations to problems", parts.funnel(funnel_rows(report.steps)))
+    articles = _Articles(formulas, report)
+    sampled = next((one for one in report.steps if one.name == "sample"), None)
+    beyond = sampled.beyond if sampled else 0
+    yield Section("funnel", "From combinations to problems", parts.funnel(funnel_rows(report.steps), beyond))
     if report.problems:
         yield Section(
             "levels", "Levels and pass rates", parts.levels(level_rows(report), _rates(report), report.pass_rate)
@@ -120,10 +128,11 @@ def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
         yield Section("validity", "Validity and agreement", parts.validity(_validity(report.validity)))
     if report.judges:
         disputed = [articles.of(one) for one in report.disputed]
-        yield Section("judges", "Judges", parts.judges([*map(_judges, report.judges)], disputed))
+        pairs = [*map(_judges, report.judges[:_PAIRS])]
+        yield Section("judges", "Judges", parts.judges(pairs, len(report.judges) - len(pairs), disputed))
     if report.concepts is not None:
         yield Section("concepts", "Concepts", _concepts(report, parts))
-    if report.has("dedup") or report.has("decontaminate") or report.measure.get("near_copies"):
+    if report.has("dedup") or report.has("decontaminate") or fields.mapping(report.measure.get("near_copies")):
         yield Section("copies", "Copies and benchmarks", _likeness(report, parts, articles.html))
     if report.spent:
         yield Section("cost", "Cost and time", _spent(report, parts))
@@ -134,10 +143,11 @@ def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
 
 
 class _Articles:
-    """Problems and texts as HTML, which are cut the shorter the longer a page is already."""
+    """Problems and texts as HTML. Once the page is long, texts are cut shorter."""
 
-    def __init__(self, formulas: Formulas, whole: str) -> None:
-        self._formulas, self._whole = formulas, whole
+    def __init__(self, formulas: Formulas, report: Report) -> None:
+        self._formulas, self._reviews = formulas, report.reviews
+        self._whole = f"shown by: promptcot show {shlex.quote(report.directory)} ID"
         self._size = 0
 
     @property
@@ -146,7 +156,9 @@ class _Articles:
 
     def of(self, history: History, why: str | None = None) -> Markup:
         bounds: dict[str, Any] = {"longest": self._longest, "most_traces": _TRACES, "whole": self._whole}
-        return self._counted(problem_html(history, self._formulas, note=why, **bounds))
+        review = self._reviews.get(history.id)
+        note = why if review is None else " ".join(filter(None, (why, _rejection(review))))
+        return self._counted(problem_html(history, self._formulas, note=note, **bounds))
 
     def html(self, text: str) -> Markup:
         return self._counted(shortened(text, self._formulas, self._longest, self._whole))
@@ -156,13 +168,17 @@ class _Articles:
         return made
 
 
+def _rejection(review: Review) -> str:
+    who = f" by {quoted(review.reviewer, _LONGEST_NAME)}" if review.reviewer else ""
+    return f"Rejected in a review{who}{f': {quoted(review.note)}' if review.note else '.'}"
+
+
 def funnel_rows(steps: Sequence[StepCount]) -> list[dict[str, Any]]:
-    """How many came through each step, and what was left out there."""
+    """How many rows came through each step, and what was left out there."""
     sampled = next((one.out for one in steps if one.name == "sample"), 0) or max((one.out for one in steps), default=0)
     rows: list[dict[str, Any]] = []
     before = sampled
     for one in steps:
-        lost = {reason: count for reason, count in one.dropped.items() if reason != _BEYOND}
         failed = f"failed: {reasons(one.failed)}" if one.failed else ""
         share = one.out / sampled if sampled else 0.0
         name = f"{step_name(one.name)}: {one.out:,} of {sampled:,}"
@@ -172,7 +188,7 @@ def funnel_rows(steps: Sequence[StepCount]) -> list[dict[str, Any]]:
                 "out": one.out,
                 "share": percent(share) if sampled else "–",
                 "bar": charts.bar(share, name, soft=before / sampled if sampled else 0.0),
-                "lost": "; ".join(filter(None, (reasons(lost), failed))),
+                "lost": "; ".join(filter(None, (reasons(one.lost), failed))),
             }
         )
         before = one.out
@@ -180,16 +196,19 @@ def funnel_rows(steps: Sequence[StepCount]) -> list[dict[str, Any]]:
 
 
 def level_rows(report: Report) -> list[dict[str, Any]]:
-    """The levels with their counts and mean pass rates."""
-    most = max((one.problems for one in report.levels), default=1)
+    """The levels with their counts and mean pass rates; the last row has all levels without a row of their own."""
+    others = [report.other_levels] if report.other_levels is not None else []
+    most = max((one.problems for one in (*report.levels, *others)), default=0) or 1
     rows: list[dict[str, Any]] = []
-    for one in report.levels:
+    for one in (*report.levels, *others):
+        more = counted(report.more_levels, "more level")
+        name = more if one is report.other_levels else "(no level)" if one.name is None else one.name
         rate = one.pass_rate
-        drawn = charts.interval(rate.mean, rate.interval, f"mean pass rate of {one.name}: {percent(rate.mean)}")
-        bar = charts.bar(one.problems / most, f"{one.name}: {counted(one.problems, 'problem')}")
+        drawn = charts.interval(rate.mean, rate.interval, f"mean pass rate of {name}: {percent(rate.mean)}")
+        bar = charts.bar(one.problems / most, f"{name}: {counted(one.problems, 'problem')}")
         rows.append(
             {
-                "name": one.name,
+                "name": name,
                 "problems": one.problems,
                 "bar": bar,
                 "pass_rate": rate,
@@ -202,10 +221,10 @@ def level_rows(report: Report) -> list[dict[str, Any]]:
 def _rates(report: Report) -> Markup | None:
     if not report.pass_rates:
         return None
-    spans = [(f"{span['high']:.0%}".rstrip("%"), int(span["count"])) for span in report.pass_rates]
-    about = "; ".join(f"{count:,} up to {label}%" for label, count in spans if count)
-    labelled = [(f"≤{label}%" if place == 0 else label, count) for place, (label, count) in enumerate(spans)]
-    return charts.histogram(labelled, "Problems by pass rate", about)
+    counts = [int(span["count"]) for span in report.pass_rates]
+    edges = [f"{100 * bound:.0f}" for bound in (*(span["low"] for span in report.pass_rates), 1.0)]
+    about = "; ".join(f"{count:,} from {edges[n]}% to {edges[n + 1]}%" for n, count in enumerate(counts) if count)
+    return charts.histogram(counts, edges, "Problems by pass rate, in percent", about)
 
 
 def _validity(table: Mapping[str, Mapping[str, int]]) -> Mapping[str, Any]:
@@ -220,17 +239,17 @@ def _judges(pair: JudgePair) -> Mapping[str, Any]:
     most = max(pair.verdicts.values(), default=0)
     criteria = [
         {
-            "name": name.replace("_", " "),
+            "name": quoted(name.replace("_", " "), _LONGEST_NAME),
             "share": same / n,
             "n": n,
-            "bar": charts.bar(same / n, f"{name}: {same} of {n}"),
+            "bar": charts.bar(same / n, f"{quoted(name, _LONGEST_NAME)}: {same} of {n}"),
         }
         for name, (same, n) in pair.criteria.items()
         if n
     ]
-    fields = {name: getattr(pair, name) for name in ("one", "other", "n", "share", "interval", "kappa")}
+    shown = {name: getattr(pair, name) for name in ("one", "other", "n", "share", "interval", "kappa")}
     table = [_line(word, [pair.verdicts.get((word, other), 0) for other in words], most) for word in words]
-    return {**fields, "words": words, "table": table, "counted": sum(pair.verdicts.values()), "criteria": criteria}
+    return {**shown, "words": words, "table": table, "counted": sum(pair.verdicts.values()), "criteria": criteria}
 
 
 def _line(name: str, counts: Sequence[int], most: int) -> Line:
@@ -245,8 +264,8 @@ def _concepts(report: Report, parts: Any) -> Markup:
     found = report.concepts
     assert found is not None
     most = found.counts[0][1]
-    told = f"{counted(found.used, 'concept')} used" + (f" of {found.known:,}" if found.known else "")
-    squares = charts.squares([count for _, count in found.counts], found.known, "Concepts covered", told)
+    about = f"{counted(found.used, 'concept')} used" + (f" of {found.known:,}" if found.known else "")
+    squares = charts.squares([count for _, count in found.counts], found.known, "Concepts covered", about)
     rows = [
         {"name": name, "count": count, "bar": charts.bar(count / most, f"{name}: {counted(count, 'problem')}")}
         for name, count in found.counts[:_CONCEPTS]
@@ -255,39 +274,61 @@ def _concepts(report: Report, parts: Any) -> Markup:
 
 
 def _likeness(report: Report, parts: Any, html: Any) -> Markup:
-    near = report.measure.get("near_copies")
-    lines = [*_copy_lines(report.summary.get("copies")), *_benchmark_lines(report.summary.get("contamination"))]
+    copies = fields.mapping(report.summary.get("copies"))
+    contamination = fields.mapping(report.summary.get("contamination"))
+    lines = [*_copy_lines(copies, report.lost_in("dedup")), *_benchmark_lines(contamination)]
+    near = _near_copies(fields.mapping(report.measure.get("near_copies")))
     return Markup(parts.likeness(lines, near, report.copies, report.contaminated, html))
 
 
-def _copy_lines(told: Any) -> Iterator[str]:
-    if isinstance(told, Mapping) and isinstance(told.get("rules"), Mapping):
-        rules = told["rules"]
+def _copy_lines(copies: Mapping[str, Any], dropped: int | None) -> Iterator[str]:
+    rules = fields.counts(copies.get("rules"))
+    if "rules" in copies:
         by_rule = f", by rule: {', '.join(f'{name} {count:,}' for name, count in rules.items())}" if rules else ""
-        yield f"Copies found in the run, those beyond its target too: {sum(rules.values()):,}{by_rule}."
-    if isinstance(told, Mapping) and told.get("alike_but_for_numbers"):
-        kept = "they were left out" if told.get("mask_numbers") else "they were kept"
-        yield f"{told['alike_but_for_numbers']:,} problems are like another one but for their numbers; {kept}."
+        found = sum(rules.values())
+        beyond = f"; {found - dropped:,} of them beyond the target" if dropped is not None and dropped < found else ""
+        yield f"Copies found in the run: {found:,}{by_rule}{beyond}."
+    if alike := fields.whole(copies.get("alike_but_for_numbers")):
+        kept = "left out" if copies.get("mask_numbers") is True else "kept"
+        verb = "differs" if alike == 1 else "differ"
+        were = "was" if alike == 1 else "were"
+        yield f"{counted(alike, 'problem')} {verb} from another one only in the numbers and {were} {kept}."
 
 
-def _benchmark_lines(told: Any) -> Iterator[str]:
-    if not isinstance(told, Mapping):
-        return
-    against, found = told.get("against") or {}, told.get("found") or {}
+def _benchmark_lines(contamination: Mapping[str, Any]) -> Iterator[str]:
+    against, found = fields.counts(contamination.get("against")), fields.counts(contamination.get("found"))
     if against:
         names = ", ".join(
-            f"{name} ({count:,} problems, {found.get(name, 0):,} found)" for name, count in against.items()
+            f"{name} ({counted(count, 'problem')}, {found.get(name, 0):,} found)" for name, count in against.items()
         )
         yield f"Compared with benchmarks: {names}."
-    if told.get("not_at_hand"):
-        yield f"Benchmarks that were not at hand: {', '.join(map(str, told['not_at_hand']))}."
+    if absent := fields.mapping(contamination.get("not_at_hand")):
+        yield f"Benchmarks that were not available: {', '.join(map(str, absent))}."
+
+
+def _near_copies(near: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The table of the set's near copies, for some thresholds; None where it was not measured."""
+    n, among, listed = fields.whole(near.get("n")), fields.whole(near.get("among")), near.get("thresholds")
+    if n is None or among is None or not isinstance(listed, list):
+        return None
+    rows = [
+        {
+            "least": fields.number(one.get("least")),
+            "count": fields.whole(one.get("count")),
+            "share": fields.number(one.get("share")),
+            "interval": fields.interval(one.get("interval")),
+        }
+        for one in map(fields.mapping, listed)
+    ]
+    rows = [one for one in rows if one["least"] in _THRESHOLDS and one["count"] is not None]
+    return {"n": n, "among": among, "rows": rows} if rows else None
 
 
 def _spent(report: Report, parts: Any) -> Markup:
     rows = [
         {
             "step": one.step,
-            "models": one.models,
+            "models": [quoted(name, _LONGEST_NAME) for name in one.models],
             "calls": one.calls,
             "prompt_tokens": one.prompt_tokens,
             "completion_tokens": one.completion_tokens,
@@ -300,17 +341,17 @@ def _spent(report: Report, parts: Any) -> Markup:
     keys = ("calls", "prompt_tokens", "completion_tokens")
     total = {key: sum(getattr(one, key) for one in report.spent) for key in keys}
     each = report.each
-    told = {**{key: number(each.get(key)) for key in keys}, "cost": money(each.get("cost"))} if each else None
+    per_problem = {**{key: number(each.get(key)) for key in keys}, "cost": money(each.get("cost"))} if each else None
     free = [one.step for one in report.spent if one.cost is None]
     unpriced = f"Without a price: {', '.join(free)}." if costs and free else ""
-    return Markup(parts.spent(rows, {**total, "cost": money(sum(costs) if costs else None)}, told, unpriced))
+    return Markup(parts.spent(rows, {**total, "cost": money(sum(costs) if costs else None)}, per_problem, unpriced))
 
 
 def _recipe(report: Report, parts: Any) -> Markup:
-    made = report.summary.get("made")
-    made = made if isinstance(made, Mapping) else {}
-    found = made.get("versions")
-    versions = ", ".join(f"{name} {version}" for name, version in found.items()) if isinstance(found, Mapping) else ""
+    made = fields.mapping(report.summary.get("made"))
+    versions = ", ".join(f"{name} {version}" for name, version in fields.texts(made.get("versions")).items())
     text = redacted(json.dumps(report.recipe, indent=2, ensure_ascii=False, default=str))
+    if len(text) > _LONGEST_RECIPE:
+        text = f"{text[:_LONGEST_RECIPE]}\n… cut here after {_LONGEST_RECIPE:,} of {len(text):,} characters"
     command = made.get("command")
     return Markup(parts.recipe(text, redacted(command) if isinstance(command, str) else "", versions))

@@ -1,4 +1,4 @@
-"""Rows of the files of a run, whatever state they are in: damaged and torn lines are counted and passed over."""
+"""Reads the rows of a run's files. Damaged lines are skipped and counted."""
 
 from __future__ import annotations
 

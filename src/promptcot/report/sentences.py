@@ -1,21 +1,24 @@
-"""What a set is in three sentences, its key numbers, and what a reader has to know before reading on."""
+"""The top of a report: notices about the state of the run, the set in three sentences, and its key numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from promptcot.core import fields
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.core.units import counted
 from promptcot.report.facts import Report
 from promptcot.report.words import UNKNOWN, between, bounds, listed, money, number, percent
 
-_MOST_LEVELS = 5
+_MOST_LEVELS, _LONGEST_LEVEL = 5, 60
+_MOST_FILES = 12
+_MOST_BENCHMARKS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class KeyNumber:
-    """A number that is shown large: `what` it is, and `how` sure or of how many."""
+    """A number in large type: `what` it is, and `how` certain, or of how many."""
 
     what: str
     value: str
@@ -25,18 +28,30 @@ class KeyNumber:
 def notices(report: Report) -> Iterator[str]:
     """The state of a run that is not simply finished."""
     if report.state == "being written":
-        yield "This run is still being written. The report shows what its files held when it was made."
+        yield "This run is still being written. The report shows the contents of its files at the time it was made."
     elif report.state == "interrupted":
-        yield "This run has not ended. The same `promptcot run` command goes on where it stopped."
+        yield "This run has not finished. The same `promptcot run` command continues it."
     gone = [name for name in report.missing if name != "summary.json" or report.state != "interrupted"]
     if gone and report.state != "being written":
-        yield f"The run directory has no {listed(gone)}, so what only these say is missing here."
+        more = [f"{len(gone) - _MOST_FILES:,} more files"] if len(gone) > _MOST_FILES else []
+        names = listed([*gone[:_MOST_FILES], *more])
+        yield f"Files of the run directory are missing, with everything that only they contain: {names}."
     if report.damaged:
-        yield f"{counted(report.damaged, 'line')} of the run’s files could not be read and are left out."
+        were = "was" if report.damaged == 1 else "were"
+        yield f"{counted(report.damaged, 'line')} of the run’s files could not be read and {were} skipped."
+    if report.repeated:
+        have = "row of the set has" if report.repeated == 1 else "rows of the set have"
+        yield f"{report.repeated:,} {have} an id that is already taken, so problems are counted twice."
+    if report.rejected:
+        were = "was" if report.rejected == 1 else "were"
+        yield (
+            f"{counted(report.rejected, 'problem')} counted here {were} rejected by reviewers. "
+            "The next `promptcot run` into this directory drops them."
+        )
 
 
 def sentences(report: Report) -> Iterator[str]:
-    """What it is, how good it is, and what it took."""
+    """What the set is, how good it is, and what it cost."""
     yield _what(report)
     if how := [*_how_good(report)]:
         yield f"{_upper('; '.join(how))}."
@@ -45,26 +60,31 @@ def sentences(report: Report) -> Iterator[str]:
 
 
 def _what(report: Report) -> str:
+    ended = report.state in ("finished", "incomplete")
     if not report.problems:
-        return f"The recipe {report.name} has made no problem yet."
-    levels = [
-        f"{one.problems:,} of level {one.name}" for one in report.levels[:_MOST_LEVELS] if one.name != "(no level)"
-    ]
-    more = len(report.levels) - len(levels)
-    named = f": {listed([*levels, *([f'{more} more levels'] if more and levels else [])])}" if levels else ""
-    done = "has made" if report.state == "finished" else "has made so far"
+        return f"The recipe {report.name} has made no problem{'' if ended else ' yet'}."
     share = ""
     if report.yielded is not None:
         got, sampled = report.yielded
         became = f"{percent(got / sampled)}{between(wilson_interval(got, sampled))}"
-        share = f"; {became} of {sampled:,} combinations of concepts became one"
-    return f"The recipe {report.name} {done} {counted(report.problems, 'problem')}{named}{share}."
+        share = f"; {became} of {sampled:,} combinations of concepts became a problem"
+    so_far = "" if ended else " so far"
+    so_far += f", counted after the step {report.through}" if report.through else ""
+    problems = counted(report.problems, "problem")
+    return f"The recipe {report.name} has made {problems}{so_far}{_by_level(report)}{share}."
+
+
+def _by_level(report: Report) -> str:
+    names = [(one.name[:_LONGEST_LEVEL], one.problems) for one in report.levels if one.name is not None]
+    shown = [f"{problems:,} of level {name}" for name, problems in names[:_MOST_LEVELS]]
+    more = len(names) - len(shown) + report.more_levels
+    return f": {listed([*shown, *([counted(more, 'more level')] if more else [])])}" if shown else ""
 
 
 def _how_good(report: Report) -> Iterator[str]:
     for pair in report.judges[:1]:
         if pair.share is not None:
-            rated = f"the {counted(pair.n, 'problem')} that they rated"
+            rated = f"the {counted(pair.n, 'problem')} that both rated"
             beyond = ", including those beyond the target" if report.yielded and pair.n > report.yielded[1] else ""
             yield f"judges {pair.one} and {pair.other} agree on {percent(pair.share)} of {rated}{beyond}"
     if report.agreement.n:
@@ -74,22 +94,19 @@ def _how_good(report: Report) -> Iterator[str]:
 
 
 def _clean(report: Report) -> Iterator[str]:
-    told = report.summary.get("contamination")
-    if isinstance(told, Mapping) and isinstance(told.get("against"), Mapping) and told["against"]:
-        found = sum(told.get("found", {}).values())
-        names = listed([str(name) for name in told["against"]][:4])
-        overlap = "overlaps" if found == 1 else "overlap"
-        left_out = f"{counted(found, 'problem')} that {overlap} with them {'was' if found == 1 else 'were'} left out"
-        yield f"it was compared with the problems of {names}, and {left_out if found else 'none of them was found'}"
-    copies = _copies(report)
+    against = [*fields.counts(fields.mapping(report.summary.get("contamination")).get("against"))]
+    if against:
+        found = report.lost_in("decontaminate") or 0
+        more = [f"{len(against) - _MOST_BENCHMARKS} more"] if len(against) > _MOST_BENCHMARKS else []
+        names = listed([*against[:_MOST_BENCHMARKS], *more])
+        overlapping = f"{counted(found, 'overlapping problem')} {'was' if found == 1 else 'were'} left out"
+        benchmarks = "benchmark" if len(against) == 1 else "benchmarks"
+        outcome = overlapping if found else "no overlap was found"
+        yield f"it was compared with the {benchmarks} {names}, and {outcome}"
+    copies = report.lost_in("dedup")
     if copies is not None:
-        yield f"{counted(copies, 'copy', 'copies')} {'was' if copies == 1 else 'were'} left out"
-
-
-def _copies(report: Report) -> int | None:
-    told = report.summary.get("copies")
-    rules = told.get("rules") if isinstance(told, Mapping) else None
-    return sum(rules.values()) if isinstance(rules, Mapping) else None
+        words = f"{counted(copies, 'copy', 'copies')} {'was' if copies == 1 else 'were'} left out"
+        yield words if copies else "no problem was left out as a copy"
 
 
 def _took(report: Report) -> Iterator[str]:
@@ -101,8 +118,9 @@ def _took(report: Report) -> Iterator[str]:
 
 
 def key_numbers(report: Report) -> Iterator[KeyNumber]:
-    """Those that one asks for first."""
-    yield KeyNumber("problems in the set", f"{report.problems:,}")
+    """The numbers that most readers look for first."""
+    ended = report.state in ("finished", "incomplete")
+    yield KeyNumber("problems in the set" if ended else "problems so far", f"{report.problems:,}")
     if report.yielded is not None:
         got, sampled = report.yielded
         how = f"of {sampled:,}, {bounds(wilson_interval(got, sampled))}"
@@ -111,18 +129,17 @@ def key_numbers(report: Report) -> Iterator[KeyNumber]:
         yield KeyNumber(
             what, percent(one.mean), ", ".join(filter(None, (f"n = {one.n:,}", bounds(one.interval)))) if one.n else ""
         )
-    valid = report.measure.get("validity")
-    if isinstance(valid, Mapping) and valid:
-        total = sum(valid.values())
+    valid = fields.counts(report.measure.get("validity"))
+    if total := sum(valid.values()):
         yield KeyNumber("called valid", percent(valid.get("valid", 0) / total), f"of {total:,} verified")
     concepts = report.concepts
     of = f"of {concepts.known:,}" if concepts and concepts.known else ""
     yield KeyNumber("concepts used", f"{concepts.used:,}" if concepts else UNKNOWN, of)
     cost = report.each.get("cost")
     if cost is not None:
-        yield KeyNumber("cost of a problem", money(cost))
+        yield KeyNumber("cost per problem", money(cost))
     else:
-        yield KeyNumber("generated tokens a problem", number(report.each.get("completion_tokens")))
+        yield KeyNumber("generated tokens per problem", number(report.each.get("completion_tokens")))
 
 
 def _upper(text: str) -> str:

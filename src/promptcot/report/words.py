@@ -1,19 +1,24 @@
-"""Numbers and names as a report writes them. What is not known is "not measured", and never 0."""
+"""Formats numbers and names for a report. What is not known is "not measured", and never 0."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any
 
+from promptcot.core import fields, units
+from promptcot.printable import quoted
+
 UNKNOWN = "not measured"
+_MOST_REASONS, _LONGEST_REASON, _LONGEST_NAME = 5, 120, 60
 
 _STEPS = {
     "sample": "sampled combinations",
-    "generate": "problems written and read",
+    "generate": "readable problems",
     "filter": "accepted by the judges",
-    "verify": "called valid",
-    "dedup": "no copies",
-    "decontaminate": "in no benchmark",
+    "verify": "voted valid",
+    "dedup": "not copies",
+    "decontaminate": "not in a benchmark",
     "solve": "solved",
     "label": "with an agreed answer",
     "select": "selected",
@@ -29,12 +34,12 @@ _BANDS = {
 
 
 def step_name(name: str) -> str:
-    """What came through a step, in words; steps of the user's own keep their name."""
+    """A step in the funnel, in words; steps of the user's own keep their name."""
     verb, dash, rest = name.partition("-")
     if dash and verb == "judge":
-        return f"judged by {rest}"
+        return f"judged by {quoted(rest, _LONGEST_NAME)}"
     if dash and verb == "verify":
-        return f"voted on by {rest}"
+        return f"voted on by {quoted(rest, _LONGEST_NAME)}"
     return _STEPS.get(name, name)
 
 
@@ -44,21 +49,16 @@ def band_name(band: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in percent; one that is neither 0 nor 1 is never shown as if it were."""
-    if share is None:
-        return UNKNOWN
-    if 0 < share < 0.005:
-        return "<1%"
-    if 0.995 <= share < 1:
-        return ">99%"
-    return f"{100 * share:.0f}%"
+    """A share in percent, or that it was not measured."""
+    return UNKNOWN if share is None else units.percent(share)
 
 
 def bounds(interval: Any) -> str:
     """The interval of a share; nothing where there is none."""
-    if not isinstance(interval, list | tuple) or len(interval) != 2:
+    found = fields.interval(interval)
+    if found is None:
         return ""
-    low, high = map(percent, interval)
+    low, high = map(percent, found)
     return f"{low.removesuffix('%')}–{high}"
 
 
@@ -72,11 +72,11 @@ def money(cost: float | None) -> str:
     """A cost in the unit of the prices that the recipe gives."""
     if cost is None:
         return "no price"
-    return f"{cost:,.2f}" if cost >= 1 or cost == 0 else f"{cost:.2g}"
+    return f"{cost:,.2f}" if cost >= 1 or cost == 0 else _small(cost)
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them."""
+    """Seconds, minutes or hours."""
     if seconds is None:
         return "–"
     if seconds < 90:
@@ -86,16 +86,23 @@ def duration(seconds: float | None) -> str:
 
 def number(value: Any) -> str:
     """A number that may be large or small."""
-    if not isinstance(value, int | float):
+    found = fields.number(value)
+    if found is None:
         return UNKNOWN
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+    return f"{found:,.0f}" if abs(found) >= 100 else _small(found) if 0 < abs(found) < 0.01 else f"{found:,.3g}"
+
+
+def _small(value: float) -> str:
+    """Two digits, without an exponent."""
+    return f"{value:.{max(2, 1 - floor(log10(abs(value))))}f}" if abs(value) >= 1e-9 else f"{value:.2g}"
 
 
 def reasons(lost: Mapping[str, int]) -> str:
     """Rows that were left out, by reason, the most frequent first."""
     most = sorted(lost.items(), key=lambda one: -one[1])
-    named = ", ".join(f"{count:,} {reason}" for reason, count in most[:5])
-    return f"{named} and {len(most) - 5} more reasons" if len(most) > 5 else named
+    named = ", ".join(f"{count:,} {quoted(reason, _LONGEST_REASON)}" for reason, count in most[:_MOST_REASONS])
+    others = most[_MOST_REASONS:]
+    return f"{named}, {sum(count for _, count in others):,} for {len(others):,} other reasons" if others else named
 
 
 def listed(words: list[str]) -> str:

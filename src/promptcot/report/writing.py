@@ -1,4 +1,4 @@
-"""Writes the report of a run beside it. At the end of a run nothing that goes wrong here may break the run."""
+"""Writes the report of a run into its directory. An error here never makes the run itself fail."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ REPORT = "report.html"
 
 
 def write_report(directory: Path, output: Path | None = None) -> Path:
-    """Write the report of the run in `directory`, by default as `report.html` in it; where it lies.
+    """Write the report of the run in `directory`, by default as `report.html` in it, and return its path.
 
-    Raises InputError where there is no run, StorageError where it cannot be written.
+    Raises InputError where there is no run, StorageError where the report cannot be written.
     """
     target = output or directory / REPORT
     write_whole(target, report_html(gather(directory)).encode("utf-8", "replace"))
@@ -23,10 +23,10 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
 
 
 def report_at_end(directory: Path) -> Path | str:
-    """The report of a run that has just ended: where it lies, or in one line why there is none."""
+    """Write the report of a run that has just ended; its path, or in one line why there is none."""
     try:
         return write_report(directory)
     except PromptCoTError as error:
         return f"no report was written: {error}"
-    except Exception as error:  # a report is never worth a run
+    except Exception as error:  # the run is finished, and its report can be written again
         return f"no report was written: {type(error).__name__}: {' '.join(str(error).split())[:200]}"

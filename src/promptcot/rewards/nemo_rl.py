@@ -34,5 +34,5 @@ class PromptCoTEnvironment(EnvironmentInterface[dict[str, Any]]):  # type: ignor
         )
 
     def global_post_process_and_metrics(self, batch: Any) -> tuple[Any, dict[str, float]]:
-        """The batch as it is, and the mean reward, by which a reply that did not end gets none."""
+        """The unchanged batch, and the mean reward, in which an unfinished reply counts as 0."""
         return batch, {"reward": (batch["rewards"] * batch["is_end"]).float().mean().item()}

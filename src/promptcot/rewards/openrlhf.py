@@ -33,7 +33,7 @@ def reward_func(
 
 
 def _reply(query: str, prompt: str) -> str:
-    """What follows the prompt; where a tokenizer wrote it anew, or cut its start off, what follows its last words."""
+    """The text after the prompt, or after its end if a tokenizer re-decoded the prompt or cut off its start."""
     for end in (prompt, prompt[-8:]):
         if end and end in query:
             return query.split(end, prompt.count(end))[-1]

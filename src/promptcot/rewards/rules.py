@@ -47,7 +47,9 @@ class Rules:
         if not (math.isfinite(self.limit) and self.limit > 0):
             raise UsageError(f"limit is {self.limit!r}: give seconds, more than 0")
         if not math.isfinite(self.format):
-            raise UsageError(f"format is {self.format!r}: give the number that is added for a sound form, as 0.1")
+            raise UsageError(
+                f"format is {self.format!r}: give the number that is added for a correct form, such as 0.1"
+            )
         if self.overlong is not None:
             longest, buffer = self.overlong
             if not 0 < buffer <= longest:

@@ -42,10 +42,10 @@ class Score:
 def score(
     reply: object, answer: object, *, truncated: bool = False, tokens: int | None = None, **options: Unpack[Options]
 ) -> Score:
-    r"""What `reply` is worth where `answer` is the gold; `options` are those of `Rules`.
+    r"""The score of `reply` with the gold `answer`; `options` are those of `Rules`.
 
     `reply` may be a text, bytes, a message, a list of messages, or parts of content (`texts.text_of`). `truncated` says
-    that it was cut off, `tokens` how long it is. Raises UsageError and InputError for options that mean nothing.
+    that it was cut off, `tokens` how long it is. Raises UsageError and InputError for invalid options.
 
     >>> score(r"So it is \boxed{0.5}.", r"\frac12")
     Score(value=1.0, reason='right')

@@ -29,5 +29,5 @@ class PromptCoTEnv(BaseTextEnv):  # type: ignore[misc]
         return BaseTextEnvStepOutput(observations=[], reward=one.number, done=True, metadata=metadata)
 
     def get_metrics(self) -> dict[str, float]:
-        """1 for the reason that held and 0 for the others; SkyRL averages them."""
+        """1 for the reason of the score and 0 for the others; SkyRL averages them."""
         return self.metrics

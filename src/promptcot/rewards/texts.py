@@ -17,7 +17,8 @@ from promptcot.core.parsing.traces import CLOSE, OPEN
 _DEEPEST = 8  # content within messages within lists; deeper is no reply
 _ASSISTANT = ("assistant", "model", "ai")
 _SAID = (None, "message", "ai", "text", "output_text")
-"""The types of parts that are the assistant's text. Thinking, refusals, tool calls and their results have others."""
+"""The types of parts that are the assistant's text. Thinking, refusals, tool calls and their results have other
+types."""
 _BINARY = (bytes, bytearray, memoryview)
 _NOTHING = ("nan", "NaN", "<NA>")  # what pandas writes for a value that is missing
 
@@ -40,7 +41,7 @@ def text_of(reply: object, depth: int = 0) -> str:
 
 
 def _of_several(parts: list[Any], depth: int) -> str:
-    """What the last message by the assistant says, or all parts of one."""
+    """The text of the assistant's last message, or of all parts of one message."""
     messages = [part for part in parts if _is_message(part)]
     if not messages:
         return "".join([text_of(part, depth + 1) for part in parts])
@@ -54,7 +55,7 @@ def _content(of: object, depth: int) -> str:
 
 
 def _is_said(part: object) -> bool:
-    """Whether the assistant says it; without a role, the type decides."""
+    """Whether it is the assistant's text; without a role, the type decides."""
     role = _field(part, "role")
     by_assistant = role is None or (isinstance(role, str) and role.lower() in _ASSISTANT)
     return by_assistant and _field(part, "type") in _SAID

@@ -24,17 +24,17 @@ class Reward:
         self.answer, self.options, self.checked = answer, options, Rules(**options)
 
     def __call__(
-        self, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **given: Any
+        self, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
     ) -> list[float | None]:
-        """The rewards of these completions; `given` are the other columns and TRL's logging functions."""
-        if self.answer not in given:
-            raise UsageError(f"the data set has no column {self.answer!r}: name the one of golds, Reward(answer=…)")
+        """The rewards of these completions; `columns` are the other columns and TRL's logging functions."""
+        if self.answer not in columns:
+            raise UsageError(f"the data set has no column {self.answer!r}: name that of the golds, Reward(answer=…)")
         replies = list(map(continued, prompts, completions))
         tokens = None if completion_ids is None else list(map(len, completion_ids))
-        scores = score_batch(replies, given[self.answer], tokens=tokens, **self.options)
-        log_metric: Callable[[str, float], None] = given.get("log_metric") or (lambda name, value: None)
+        scores = score_batch(replies, columns[self.answer], tokens=tokens, **self.options)
+        log_metric: Callable[[str, float], None] = columns.get("log_metric") or (lambda name, value: None)
         for name, share in shares(scores).items():
             log_metric(name, share)
-        if log_extra := given.get("log_extra"):
+        if log_extra := columns.get("log_extra"):
             log_extra("reason", [one.reason for one in scores])
         return [one.value for one in scores]

@@ -86,7 +86,7 @@ def at_once(asked: Asked) -> Reason | None:
     if found.answer is not None and _INTEGER(asked.gold) and _INTEGER(found.answer):
         return "right" if found.answer == asked.gold else "wrong"
     right = None if found.answer is None else shipped.at_once(asked.gold, found.answer, mutual=False)
-    if right and _says_something(asked.gold):  # and so the gold can be met
+    if right and _says_something(asked.gold):  # so a reply can match the gold
         return "right"
     readable = _reads_at_once(asked.rules.verifier, asked.gold)
     if not readable:

@@ -1,4 +1,4 @@
-"""Stops a stage of which nearly all calls fail. The runner decides what a failure is and when to retry."""
+"""Stops a stage if nearly all of its calls fail. The runner decides what a failure is and when to retry."""
 
 from __future__ import annotations
 

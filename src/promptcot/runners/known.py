@@ -9,8 +9,8 @@ from promptcot.storage.journal import Journal
 
 def known(journal: Journal, request: Request, model: str) -> Found:
     """The reply that fits, the reason why the found reply cannot be used, or nothing."""
-    found = journal.find(request.key(model), request)
-    if isinstance(found, Completion) or request.earlier is None:
-        return found
+    reply = journal.find(request.key(model), request)
+    if isinstance(reply, Completion) or request.earlier is None:
+        return reply
     earlier = journal.find(request.earlier.key(model), request.earlier)
-    return earlier if isinstance(earlier, Completion) or found is None else found
+    return earlier if isinstance(earlier, Completion) or reply is None else reply

@@ -62,7 +62,7 @@ _OF_ONE_CALL = (RequestRefused, TransientError)
 class LocalRunner:
     """Runs stages in this process, with at most `concurrency` calls of each stage at a time, to each server of it.
 
-    `max_retries` limits the retries of a row whose reply cannot be used, `budget` the spending of all stages.
+    `max_retries` limits the retries of a row whose reply cannot be used, and `budget` the cost of all stages.
     `rows_ahead` sets how far the newest row of a stage may run ahead of the oldest, where the default is too small.
     With `keep_going` a stage is not stopped when none of its replies can be used.
     """
@@ -263,12 +263,12 @@ class _Passage:
         if len(requests) == 1:
             return [await self._call(requests[0])]
         # All calls finish before an error is raised, so that all paid replies are in the journal.
-        found = await asyncio.gather(*map(self._call, requests), return_exceptions=True)
-        errors = [one for one in found if isinstance(one, BaseException)]
+        replies = await asyncio.gather(*map(self._call, requests), return_exceptions=True)
+        errors = [one for one in replies if isinstance(one, BaseException)]
         stops = [error for error in errors if not isinstance(error, _OF_ONE_CALL)]
-        if stops or (errors and not (called.takes_partial(self.stage) and len(errors) < len(found))):
+        if stops or (errors and not (called.takes_partial(self.stage) and len(errors) < len(replies))):
             raise (stops or errors)[0]
-        return [self._unanswered(one) if isinstance(one, EngineError) else cast("_Reply", one) for one in found]
+        return [self._unanswered(one) if isinstance(one, EngineError) else cast("_Reply", one) for one in replies]
 
     def _unanswered(self, error: EngineError) -> _Reply:
         """The placeholder for a failed call in a row whose other calls succeeded."""

@@ -49,7 +49,7 @@ class Readability:
         return min(calls, MOST_UNPROVEN, max(self._calls_a_row, MOST_UNPROVEN - self._arrived))
 
     def asks(self, calls: int) -> None:
-        """Note the number of calls that a row needs."""
+        """Record the number of calls that a row needs."""
         self._calls_a_row = max(self._calls_a_row, calls)
 
     def begin(self, key: str, request: Request, *, changed: bool) -> None:

@@ -91,7 +91,7 @@ async def _heads(streams: Sequence[AsyncIterator[Outcome]]) -> tuple[Outcome, ..
 
 
 async def _one_of_each(streams: Sequence[AsyncIterator[Outcome]]) -> list[Outcome | None]:
-    """The next outcome of each stream; None where it has ended. When one raises, the others are cancelled."""
+    """The next outcome of each stream; None for a stream that has ended. If one raises, the others are cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_next(stream)) for stream in streams]

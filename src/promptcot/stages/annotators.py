@@ -36,8 +36,8 @@ class Annotator:
 
 def annotators_of(given: Sequence[str], model: str) -> list[Annotator]:
     """The annotators in `given`, each `NAME=MODEL` or a model alone; or `model`. Raises UsageError."""
-    found = [_annotator(one) for one in given or [model]]
-    names = [one.name for one in found]
+    annotators = [_annotator(one) for one in given or [model]]
+    names = [one.name for one in annotators]
     for name in names:
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -47,7 +47,7 @@ def annotators_of(given: Sequence[str], model: str) -> list[Annotator]:
         raise UsageError(
             f"--annotator: two annotators have the same name ({', '.join(names)}); name each as NAME=MODEL"
         )
-    return found
+    return annotators
 
 
 def _annotator(given: str) -> Annotator:
@@ -64,8 +64,8 @@ def problems_file(path: str) -> Path:
 
 def problem_rows(source: Path, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each with the id of its problem. Raises InputError for a first row without a problem."""
-    found = (columns or Columns()).problems(read_rows(source, may_be_empty=True))
-    return with_ids(with_problem_ids(found, str(source)))
+    rows = (columns or Columns()).problems(read_rows(source, may_be_empty=True))
+    return with_ids(with_problem_ids(rows, str(source)))
 
 
 def rows_of_problems(source: Path, columns: Columns | None = None) -> Iterator[Row]:
@@ -112,7 +112,7 @@ def level_giver(levels: Sequence[str], seed: int) -> Callable[[Row], Row]:
             return row
         try:
             problem = problem_of(row, f"row {row['id']}")
-        except UnfitRow:  # `ask` refuses it later
+        except UnfitRow:  # `ask` raises for it later
             return row
         return {**row, "level": levels[derive_seed(seed, "level", problem) % len(levels)]}
 

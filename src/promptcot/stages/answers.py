@@ -1,7 +1,7 @@
-"""What a trace says about its problem: an answer, or that the problem is broken. Used by `label` and within a run.
+"""Reads from a trace its answer, or that it calls the problem broken. Used by `label` and within a run.
 
 A trace that refuses the problem gives no answer. The verifier decides what an answer is and which answers are the same,
-the domain has the words of a refusal, and `core.labelling` combines the traces of a problem.
+the domain has the phrases of a refusal, and `core.labelling` combines the traces of a problem.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Answers:
     async def of(self, grader: Grader, row: Row, where: str) -> Answer:
         """The answer of a trace. Raises InputError if the row is not a trace."""
         reply = reply_of(row, where)
-        found = (await answer_of(grader, row, where, unboxed=self.unboxed)).answer
-        why = None if reply is None else refusal(reply, found, _problem(row, where), self.refusals)
-        return Answer(found if why is None else None, why)
+        answer = (await answer_of(grader, row, where, unboxed=self.unboxed)).answer
+        why = None if reply is None else refusal(reply, answer, _problem(row, where), self.refusals)
+        return Answer(answer if why is None else None, why)
 
 
 async def said(row: Row, answer: Answer, classes: Classes, key: Key) -> Said:
-    """What a trace says, with its answer sorted into the classes of its problem. Call it within their `turn`."""
+    """The content of a trace, with its answer sorted into the problem's classes. Call it within the classes' `turn`."""
     number = NO_ANSWER if answer.refusal is None else REFUSED
     if answer.text is not None:
         number = await classes.place(key, answer.text)

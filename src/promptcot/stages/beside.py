@@ -51,12 +51,12 @@ def ahead(
             yield chunk, do(asked)
         return
     with ExitStack() as held:
-        others = [held.enter_context(closing(_Beside(work))) for _ in range(processes)]
-        waiters = [held.enter_context(closing(_Waiter())) for _ in others]
+        children = [held.enter_context(closing(_Beside(work))) for _ in range(processes)]
+        waiters = [held.enter_context(closing(_Waiter())) for _ in children]
         under_way = deque[tuple[_Chunk, Future[_Answer]]]()
         for number, (chunk, asked) in enumerate(chunks):
             turn = number % processes
-            under_way.append((chunk, waiters[turn].threads.submit(others[turn].answer, asked)))
+            under_way.append((chunk, waiters[turn].threads.submit(children[turn].answer, asked)))
             if len(under_way) > _AHEAD * processes:
                 yield _waited_for(*under_way.popleft())
         while under_way:
@@ -101,8 +101,8 @@ class _Beside(Generic[_Asked, _Answer]):
                     _send(self._process.stdin, self._work)
                     self._told = True
                 _send(self._process.stdin, asked)
-                found: _Answer = pickle.load(self._process.stdout)
-                return found
+                result: _Answer = pickle.load(self._process.stdout)
+                return result
             except (OSError, EOFError, pickle.UnpicklingError):
                 self.close()
         self._here = self._here or self._work.begin()
@@ -113,7 +113,7 @@ class _Beside(Generic[_Asked, _Answer]):
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with suppress(OSError):  # of data that was not sent
+            with suppress(OSError):  # for data that was not sent
                 process.communicate()
 
 

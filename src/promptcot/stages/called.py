@@ -27,35 +27,35 @@ _UNREAD = ("unreadable", "empty", "truncated", "cut off")
 def ask(stage: Stage, row: Row) -> Sequence[Request]:
     """The requests of a stage for a row; there may be none. Raises StageFault."""
     try:
-        found = stage.ask(row)
+        requests = stage.ask(row)
     except PromptCoTError:
         raise
     except (Exception, SystemExit) as error:
         raise _raised(stage.name, "ask", row, error) from error
-    if _are(Request, found) and all(map(_can_be_asked, found)):
-        return found
+    if _are(Request, requests) and all(map(_can_be_asked, requests)):
+        return requests
     raise StageFault(
         stage.name,
         "ask",
         row,
-        f"returned {_shown(found)}; expected a list of promptcot.Request, with text and numbers in it",
+        f"returned {_shown(requests)}; expected a list of promptcot.Request, with text and numbers in it",
     )
 
 
 def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
     """The result of a stage for these replies. Raises StageFault."""
     try:
-        found = stage.read(
+        result = stage.read(
             {**row}, replies
         )  # a copy, so that changes in place do not affect the row of the step before
     except (Exception, SystemExit) as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(stage.name, "read", row, error) from error
-    if _are(dict, found) or _is_drop(found) or _is_retry(found):
-        return _storable(found, stage.name, "read", row)
+    if _are(dict, result) or _is_drop(result) or _is_retry(result):
+        return _storable(result, stage.name, "read", row)
     raise StageFault(
-        stage.name, "read", row, f"returned {_shown(found)}; expected a list of rows, a Retry or {_A_DROP}"
+        stage.name, "read", row, f"returned {_shown(result)}; expected a list of rows, a Retry or {_A_DROP}"
     )
 
 
@@ -87,12 +87,12 @@ def unusable(stage: Stage, row: Row) -> str | None:
     if tell is None:
         return None
     try:
-        found = tell(row)
+        reason = tell(row)
     except (Exception, SystemExit) as error:
         raise _raised(stage.name, "unusable", row, error) from error
-    if found is not None and not isinstance(found, str):
-        raise StageFault(stage.name, "unusable", row, f"returned {_shown(found)}; expected a reason, or None")
-    return found
+    if reason is not None and not isinstance(reason, str):
+        raise StageFault(stage.name, "unusable", row, f"returned {_shown(reason)}; expected a reason, or None")
+    return reason
 
 
 def groups(step: Step) -> bool:
@@ -103,7 +103,7 @@ def groups(step: Step) -> bool:
 def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
     """The result of a step for a row. Raises StageFault, and StorageError if the step cannot store its data."""
     try:
-        found = step.apply({**row})
+        result = step.apply({**row})
     except OSError as error:
         if isinstance(error, (TimeoutError, ConnectionError)):  # a service did not answer for this row
             raise _raised(step.name, "apply", row, error) from error
@@ -112,12 +112,12 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(step.name, "apply", row, error) from error
-    if isinstance(found, Dropped) and _is_dropped(found):
-        _storable([found.row], step.name, "apply", row)
-        return found
-    if not isinstance(found, Dropped) and (_are(dict, found) or _is_drop(found)):
-        return _storable(found, step.name, "apply", row)
-    raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or {_A_DROP}")
+    if isinstance(result, Dropped) and _is_dropped(result):
+        _storable([result.row], step.name, "apply", row)
+        return result
+    if not isinstance(result, Dropped) and (_are(dict, result) or _is_drop(result)):
+        return _storable(result, step.name, "apply", row)
+    raise StageFault(step.name, "apply", row, f"returned {_shown(result)}; expected a list of rows, or {_A_DROP}")
 
 
 def finish(step: Step) -> Generator[Row | Dropped | None]:
@@ -136,13 +136,13 @@ def finish(step: Step) -> Generator[Row | Dropped | None]:
 def summary(step: Step) -> Mapping[str, Any]:
     """The step's part of the run's summary; empty if it has no `summary`. Raises StageFault."""
     try:
-        found: Any = getattr(step, "summary", dict)()
-        dumps(found)
+        result: Any = getattr(step, "summary", dict)()
+        dumps(result)
     except (Exception, SystemExit) as error:
         raise _raised(step.name, "summary", {}, error) from error
-    if not isinstance(found, Mapping):
-        raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
-    return found
+    if not isinstance(result, Mapping):
+        raise StageFault(step.name, "summary", {}, f"returned {_shown(result)}; expected a mapping")
+    return result
 
 
 def close(step: Step) -> None:
@@ -178,12 +178,12 @@ def _said(error: BaseException) -> str:
         return ""
 
 
-def _storable(found: _Made, name: str, function: str, row: Row) -> _Made:
+def _storable(result: _Made, name: str, function: str, row: Row) -> _Made:
     """The result for a row, if it can be written to files. Raises StageFault."""
-    made = found.otherwise if isinstance(found, Retry) else found
+    made = result.otherwise if isinstance(result, Retry) else result
     why = why_not([made.details] if isinstance(made, Drop) else made)
     if why is None:
-        return found
+        return result
     raise StageFault(name, function, row, f"returned a value that cannot be written as JSON: {why}")
 
 
@@ -194,16 +194,16 @@ def _place(error: BaseException) -> str:
     return ""
 
 
-def _is_drop(found: Any) -> bool:
-    if not isinstance(found, Drop) or not isinstance(found.reason, str) or not _are(str, found.raw):
+def _is_drop(value: Any) -> bool:
+    if not isinstance(value, Drop) or not isinstance(value.reason, str) or not _are(str, value.raw):
         return False
-    if not isinstance(found.details, Mapping):
+    if not isinstance(value.details, Mapping):
         return False
-    return found.finish_reason is None or isinstance(found.finish_reason, str)
+    return value.finish_reason is None or isinstance(value.finish_reason, str)
 
 
-def _is_dropped(found: Any) -> bool:
-    return isinstance(found, Dropped) and isinstance(found.row, dict) and _is_drop(found.drop)
+def _is_dropped(value: Any) -> bool:
+    return isinstance(value, Dropped) and isinstance(value.row, dict) and _is_drop(value.drop)
 
 
 def _can_be_asked(request: Request) -> bool:
@@ -214,17 +214,17 @@ def _can_be_asked(request: Request) -> bool:
     return turns and sound and all(isinstance(number, int) for number in numbers)
 
 
-def _is_retry(found: Any) -> bool:
-    return isinstance(found, Retry) and (_are(dict, found.otherwise) or _is_drop(found.otherwise))
+def _is_retry(value: Any) -> bool:
+    return isinstance(value, Retry) and (_are(dict, value.otherwise) or _is_drop(value.otherwise))
 
 
-def _are(kind: type, found: Any) -> bool:
+def _are(kind: type, values: Any) -> bool:
     """Whether this is a sequence of that type."""
-    if not isinstance(found, (list, tuple)):
+    if not isinstance(values, (list, tuple)):
         return False
-    return isinstance(found[0], kind) if len(found) == 1 else all(isinstance(one, kind) for one in found)
+    return isinstance(values[0], kind) if len(values) == 1 else all(isinstance(one, kind) for one in values)
 
 
-def _shown(found: Any) -> str:
-    inner = f" of {type(found[0]).__name__}" if isinstance(found, (list, tuple)) and found else ""
-    return f"{type(found).__name__}{inner}"
+def _shown(value: Any) -> str:
+    inner = f" of {type(value[0]).__name__}" if isinstance(value, (list, tuple)) and value else ""
+    return f"{type(value).__name__}{inner}"

@@ -28,19 +28,19 @@ _WHOLES = 2
 _HALF = np.uint64(32)
 _PLACES = (np.arange(_BANDS, dtype=np.uint32) * np.uint32(0x85EBCA6B)).astype(np.uint32)
 _LEAST_ALIKE = 0.3
-"""Texts whose signatures agree less share less than half of their shingles, except for one in ten thousand."""
+"""Below this agreement of signatures, all but one in 10,000 pairs of texts share less than half of their shingles."""
 _MOST_LOOKED_AT = 8
 """The most texts compared with one text: of those that share bands, and of those that share anchors."""
 _MOST_IN_A_BUCKET = 32
 _FAMILY = 2
-"""This many texts that differ only in numbers count as made from one template."""
+"""From this number on, texts that differ only in numbers count as made from one template."""
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The name of the text that is copied, and how the two are alike."""
+    """The name of the original text, and the similarity of the two."""
 
     of: str
     alike: Alike
@@ -59,7 +59,7 @@ class _Found:
 
 
 class Copies:
-    """Texts that are not copies of each other, on disk in a folder. `near` and `mask_numbers` are as in `near`;
+    """Indexed texts that are not copies of each other, in a folder. `near` and `mask_numbers` are as in `near`;
     `semantic` is the least cosine of two vectors that counts as the same meaning.
 
     `capped` counts texts for which not all likely ones were compared, `numbered` those that differ only in numbers from
@@ -163,14 +163,14 @@ class Copies:
         hits, columns = self._index.find(hashes.ravel()), hashes.shape[1]
         texts, column = np.divmod(hits.of, columns)
         banded = column >= _WHOLES
-        found: defaultdict[int, _Found] = defaultdict(_Found)
+        candidates: defaultdict[int, _Found] = defaultdict(_Found)
         for text, where, place in zip(*(array[~banded].tolist() for array in (texts, column, hits.rows)), strict=True):
-            (found[text].numbered if where else found[text].same).append(place)
+            (candidates[text].numbered if where else candidates[text].same).append(place)
         unseen = hits.unseen[hits.unseen % columns >= _WHOLES] // columns
-        self._note(found, *self._by_bands(marks, (texts[banded], hits.rows[banded])), unseen)
+        self._note(candidates, *self._by_bands(marks, (texts[banded], hits.rows[banded])), unseen)
         hits, of = self._index.find(marks.long.hashes), marks.long.texts
-        self._note(found, *self._by_anchors(marks, (of[hits.of], hits.rows)), of[hits.unseen])
-        return found
+        self._note(candidates, *self._by_anchors(marks, (of[hits.of], hits.rows)), of[hits.unseen])
+        return candidates
 
     @staticmethod
     def _note(found: dict[int, _Found], texts: Integers, places: Integers, more: Integers, unseen: Integers) -> None:
@@ -223,17 +223,17 @@ class Copies:
 
 
 def _noted(marks: Marks) -> NDArray[np.uint32]:
-    """The hashes of each text as a whole, and of the bands of its signature: array (texts, 34)."""
+    """The hashes of each whole text, and of the bands of its signature: array (texts, 34)."""
     bands = marks.signatures.view(np.uint32) * np.uint32(0xC2B2AE35) + _PLACES
     return np.concatenate([marks.wholes, bands], axis=1)
 
 
 def _like_one_before(marks: Marks) -> set[int]:
     """The texts that have a hash in common with an earlier one among them."""
-    whole = _noted(marks)
-    texts = np.arange(len(marks)).repeat(whole.shape[1])
-    noted = _with_text(np.append(whole, marks.anchors.hashes), np.append(texts, marks.anchors.texts))
-    sought = _with_text(np.append(whole, marks.long.hashes), np.append(texts, marks.long.texts))
+    hashes = _noted(marks)
+    texts = np.arange(len(marks)).repeat(hashes.shape[1])
+    noted = _with_text(np.append(hashes, marks.anchors.hashes), np.append(texts, marks.anchors.texts))
+    sought = _with_text(np.append(hashes, marks.long.hashes), np.append(texts, marks.long.texts))
     first = noted[np.minimum(np.searchsorted(noted, sought >> _HALF << _HALF), len(noted) - 1)]
     before = (first >> _HALF == sought >> _HALF) & (first < sought)
     return {*sought[before].astype(np.uint32).tolist()}
@@ -241,9 +241,9 @@ def _like_one_before(marks: Marks) -> set[int]:
 
 def _with_text(hashes: NDArray[np.uint32], texts: Integers) -> NDArray[np.uint64]:
     """Each hash and its text in one number, in ascending order for fast lookup."""
-    found: NDArray[np.uint64] = hashes.astype(np.uint64) << _HALF | texts.astype(np.uint64)
-    found.sort()
-    return found
+    keys: NDArray[np.uint64] = hashes.astype(np.uint64) << _HALF | texts.astype(np.uint64)
+    keys.sort()
+    return keys
 
 
 def _pairs(texts: Integers, places: Rows) -> tuple[Integers, Integers, Integers]:

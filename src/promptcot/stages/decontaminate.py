@@ -87,12 +87,12 @@ class Decontaminate:
         """
         vector, row = vector_of(row), without_vector(row)
         problem = problem_or_nothing(row)
-        found = self._known.pop(problem, None) or self._compare(problem)
-        if not found.has_text:
+        compared = self._known.pop(problem, None) or self._compare(problem)
+        if not compared.has_text:
             self._without_problem += 1
             return Drop(NO_TEXT)
-        if found.hit is not None:
-            return self._left_out(found.hit)
+        if compared.hit is not None:
+            return self._left_out(compared.hit)
         hit = None if self._near is None or vector is None else self._in_meaning(self._near.to(vector), problem)
         if hit is None:
             return [row]
@@ -107,8 +107,8 @@ class Decontaminate:
         yield from islice(items, _MANY)
         work = Work(_comparer_of_many, (self._references, self._mask_numbers))
         chunks = ((chunk, [problem_or_nothing(item.row) for item in chunk]) for chunk in _chunks(items))
-        for chunk, found in ahead(chunks, work, min(cores(), _MOST_PROCESSES)):
-            self._known |= zip((problem_or_nothing(item.row) for item in chunk), found, strict=True)
+        for chunk, results in ahead(chunks, work, min(cores(), _MOST_PROCESSES)):
+            self._known |= zip((problem_or_nothing(item.row) for item in chunk), results, strict=True)
             yield from chunk
             self._known.clear()
 
@@ -124,11 +124,11 @@ class Decontaminate:
         return Drop(REASON, details={"contamination": told(hit)})
 
     def finish(self) -> Sequence[Row]:
-        """Nothing is held back."""
+        """No rows: nothing is held back."""
         return ()
 
     def summary(self) -> Mapping[str, Any]:
-        """What a run's summary says of it."""
+        """The step's part of the run's summary."""
         return {
             "contamination": {
                 **self._references.summary(),

@@ -87,10 +87,10 @@ class Dedup:
     def _decided(self, rows: Sequence[Row], marks: Marks) -> list[Drop | None]:
         """Why each row is dropped, in input order; None for a kept row."""
         drops: list[Drop | None] = [Drop(NO_TEXT)] * len(rows)
-        told = [place for place, line in enumerate(marks.lines) if line]
-        names = [str(rows[place].get("id")) for place in told]
-        vectors = [vector_of(rows[place]) if self._semantic else None for place in told]
-        for place, copy in zip(told, self._copies.take(marks.only(told), names, vectors), strict=True):
+        places = [place for place, line in enumerate(marks.lines) if line]
+        names = [str(rows[place].get("id")) for place in places]
+        vectors = [vector_of(rows[place]) if self._semantic else None for place in places]
+        for place, copy in zip(places, self._copies.take(marks.only(places), names, vectors), strict=True):
             drops[place] = None if copy is None else self._left_out(copy)
         return drops
 
@@ -135,13 +135,13 @@ class _Held:
 
     def add(self, row: Row) -> None:
         """Hold a row."""
-        told = (
+        values = (
             len(self._rows),
             _liked(row),
             str(row.get("id")),
             zlib.crc32(problem_or_nothing(row).encode(errors="replace")),
         )
-        self._table.execute("insert into rows (place, liked, id, text) values (?, ?, ?, ?)", told)
+        self._table.execute("insert into rows (place, liked, id, text) values (?, ?, ?, ?)", values)
         self._rows.add(row)
 
     def __len__(self) -> int:
@@ -169,8 +169,8 @@ class _Held:
             yield (places, rows), problems
 
     def _order(self) -> array[int]:
-        found = self._table.execute("select place from rows order by liked desc, id, text")
-        return array("q", (place for (place,) in found))
+        places = self._table.execute("select place from rows order by liked desc, id, text")
+        return array("q", (place for (place,) in places))
 
     def leave_out(self, place: int, drop: Drop) -> None:
         """Store why a row is dropped."""

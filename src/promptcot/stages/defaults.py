@@ -2,7 +2,7 @@
 
 The embedded models know only the wording of the nano world; all other models get contest mathematics. A named model
 decides the domain, and so does the default model on this machine, which is an embedded one. A server's unnamed model
-decides nothing. `nano.is_nano` (models) and `nano.is_world` (everything else) say what belongs to the nano world.
+decides nothing. `nano.is_nano` (models) and `nano.is_world` (everything else) decide what belongs to the nano world.
 """
 
 from __future__ import annotations

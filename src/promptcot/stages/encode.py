@@ -37,7 +37,7 @@ async def encode(
     batch_size: int = BATCH_SIZE,
     counts: StageCounts | None = None,
 ) -> None:
-    """Write the embeddings of the distinct `concepts` to `output_path`, in batches of `batch_size`.
+    """Write embeddings of the distinct `concepts` to `output_path`, in batches of `batch_size`.
 
     `counts`, if given, counts concepts as rows and batches as calls. Vectors that an earlier, interrupted run finished
     with the same model are reused. Raises InputError without concepts, LockedError when another process encodes to the
@@ -162,11 +162,11 @@ class Vectors:
         if not self.dimensions or 2 * self.dimensions >= size:
             self._begin_anew()
             return
-        whole = (size - 8) // self._record.itemsize
-        os.truncate(self._path, 8 + whole * self._record.itemsize)
+        records = (size - 8) // self._record.itemsize
+        os.truncate(self._path, 8 + records * self._record.itemsize)
         wrong = (place for place, record in enumerate(self._records()) if record["sum"] != _sum(record))
         self._damaged = np.fromiter(wrong, np.int64)
-        if len(self._damaged) == whole:
+        if len(self._damaged) == records:
             self._begin_anew()
             return
         sync(self._path)

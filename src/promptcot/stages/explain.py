@@ -45,8 +45,8 @@ class Explain:
         seed = derive_seed(self.seed, self.annotator, row["id"], 0)
         asker = Asker(self.prompts, self.sampling, self.chat)
         mark = mark_for("\n".join([problem, level, *concepts]))
-        told = {"problem": problem, "concepts": concepts, "level": level, "mark": mark}
-        return [asker.request("explain", seed, told)]
+        variables = {"problem": problem, "concepts": concepts, "level": level, "mark": mark}
+        return [asker.request("explain", seed, variables)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
         """The row with the rationale, in the form of a row of `generate`, and the `annotator`."""

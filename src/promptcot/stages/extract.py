@@ -46,10 +46,10 @@ class Extract:
         """The row with `foundational_concepts`, `annotator` and the `problem`."""
         [reply] = replies
         problem = self._problem(row)
-        found = extraction.parse(reply.text, self._size(problem), reply.finish_reason, text_of(self.ask(row)[0]))
-        if isinstance(found, Unreadable):
-            return retried(reply, found.reason)
-        return [{**row, "problem": problem, "foundational_concepts": list(found), "annotator": self.annotator}]
+        concepts = extraction.parse(reply.text, self._size(problem), reply.finish_reason, text_of(self.ask(row)[0]))
+        if isinstance(concepts, Unreadable):
+            return retried(reply, concepts.reason)
+        return [{**row, "problem": problem, "foundational_concepts": list(concepts), "annotator": self.annotator}]
 
     def _problem(self, row: Row) -> str:
         return problem_of(row, f"{self.name}: row {row.get('id')}")

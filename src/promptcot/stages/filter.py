@@ -42,11 +42,11 @@ class Filter:
         return Drop(reason) if reason else [row]
 
     def finish(self) -> Sequence[Row]:
-        """Nothing is held back."""
+        """No rows: nothing is held back."""
         return ()
 
     def summary(self) -> Mapping[str, Any]:
-        """What a run's summary says of it."""
+        """The step's part of the run's summary."""
         return {"agreement": self.agreements.summary()}
 
 
@@ -72,7 +72,7 @@ def filter_files(
 
 
 def _accepted(row: Row, verdicts: Row, index: int) -> list[Row] | Failed:
-    """An accepted row; a failure if it has nothing to learn from. Raises UnfitRow for the first row of a file."""
+    """An accepted row; a failure if it has no text to train on. Raises UnfitRow for the first row of a file."""
     try:
         return [{**bring_back(row), **training_row(row), **verdicts}]
     except UnfitRow as error:
@@ -147,8 +147,8 @@ class Joined:
             yield Judged({"id": name, **place}, self._verdicts(name))
 
     def _verdicts(self, name: str) -> dict[str, str]:
-        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (_key(name),))
-        return {self.names[judge]: verdict for judge, verdict in found}
+        rows = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (_key(name),))
+        return {self.names[judge]: verdict for judge, verdict in rows}
 
 
 def _key(name: str) -> bytes:
@@ -157,7 +157,7 @@ def _key(name: str) -> bytes:
 
 
 def _texts(row: Row) -> list[str | None]:
-    """The problem and the judged text, where the row has them."""
+    """The problem and the judged text, if the row has them."""
     return [row[name] if isinstance(row.get(name), str) else None for name in ("problem", "rationale_and_problem")]
 
 

@@ -1,4 +1,4 @@
-"""Checks whether the form of a prompt suits the tokenizer of the model.
+"""Checks whether the form of a prompt suits the model's tokenizer.
 
 Pure. It only warns: the prompts stay as the recipe sets them. Other modules find the tokenizer and read its files.
 """

@@ -20,6 +20,7 @@ from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
 from promptcot.core.statistics.validity import ValidityByAgreement
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.evaluation.registry import grader_of
 from promptcot.grading.graders import Graders
@@ -34,32 +35,32 @@ from promptcot.storage.outputs import Output
 async def label_file(
     source: Path, targets: Mapping[str, Path], graders: Graders, settings: Settings, observe: Callable[[str], None]
 ) -> list[StageCounts]:
-    """Label the problems of a file of traces. `targets` has `label` and, where they are wanted, `sft`, `pairs`, `rl`.
+    """Label the problems of a file of traces. `targets` has `label` and, if requested, `sft`, `pairs`, `rl`.
 
     Returns the counts of each output, those of the labels last. A row that is not a trace is a failed row of the labels
     and of the training rows; if it is the first row, InputError is raised.
     """
     answers = Answers(settings.prompts.settings.refusals, settings.unboxed)
-    found = await survey(source, graders, answers, settings.part, settings.columns)
-    observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
-    for line in found.notes:
+    result = await survey(source, graders, answers, settings.part, settings.columns)
+    observe(f"label: {counted(len(result.problem), 'trace')} of {counted(len(result.labels), 'problem')}")
+    for line in result.notes:
         observe(f"label: {line}")
-    if found.undecided:
-        observe(f"label: {found.undecided:,} pairs of answers took too long to compare and count as different")
+    if result.undecided:
+        observe(f"label: {result.undecided:,} pairs of answers took too long to compare and count as different")
 
     def verifies(source: str, label: str) -> bool:
         return grader_of(graders, source).takes_gold(label)
 
-    writer = Writer(found, settings.band, asks(settings.prompts, settings.style), verifies, settings.seed)
+    writer = Writer(result, settings.band, asks(settings.prompts, settings.style), verifies, settings.seed)
     with ExitStack() as held:
         placed = settings.part.shard is not None
         outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
-        others = [output for name, output in outputs.items() if name != "label"]
+        outputs_besides_labels = [output for name, output in outputs.items() if name != "label"]
         writer.write(traces(source, settings.part, settings.columns), outputs)
-        for output in others:
+        for output in outputs_besides_labels:
             output.commit(settings.manifest if placed else None)  # the manifest tells a shard from a complete output
         outputs["label"].commit(settings.manifest, writer.validity.summary())
-    return [output.counts for output in (*others, outputs["label"])]
+    return [output.counts for output in (*outputs_besides_labels, outputs["label"])]
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ Outputs = Mapping[str, Output]
 class Writer:
     """The second pass. `asked` makes the prompt for a student; all outputs except the labels need it.
 
-    `verifiable` says for a source and a label whether answers can be compared with the label at all.
+    `verifiable` decides for a source and a label whether answers can be compared with the label at all.
     """
 
     def __init__(
@@ -192,21 +193,21 @@ def _or_unfit(make: Callable[..., Row | str], *of: Any) -> Row | str | Failed:
         return Failed("unfit", str(error))
 
 
-def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
-    """For each problem that has both, one right and one wrong trace, drawn from the complete, well-formed ones.
+def choose_pairs(result: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
+    """One right and one wrong trace for each problem that has both, drawn from the complete, well-formed ones.
 
     A draw depends only on the seed and on the problem's source and id.
     """
     right: dict[int, list[int]] = {}
     wrong: dict[int, list[int]] = {}
-    for trace, (index, fit) in enumerate(zip(found.problem, found.fit, strict=True)):
-        if fit and found.agrees(trace):
+    for trace, (index, fit) in enumerate(zip(result.problem, result.fit, strict=True)):
+        if fit and result.agrees(trace):
             right.setdefault(index, []).append(trace)
-        elif fit and found.differs(trace):
+        elif fit and result.differs(trace):
             wrong.setdefault(index, []).append(trace)
     chosen = {}
     for index in sorted(right.keys() & wrong.keys()):
-        draw = random.Random(derive_seed(seed, "pair", *found.keys[index]))
+        draw = random.Random(derive_seed(seed, "pair", *result.keys[index]))
         chosen[index] = draw.choice(right[index]), draw.choice(wrong[index])
     return chosen
 

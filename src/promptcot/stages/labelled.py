@@ -29,7 +29,7 @@ class Label:
     """Labels each problem with the answer on which most of its traces agree, and keeps problems in the `band`.
 
     A problem is complete when the number of traces that its rows state has arrived, or when another problem begins; it
-    counts as one row. The row has the label as its `answer` too. Its `trace` is the first complete, well-formed one
+    counts as one row. The row also has the label as its `answer`. Its `trace` is the first complete, well-formed one
     that gives the label: the order of samples is independent of their content, while the shortest trace would favour
     guesses and the longest one detours.
 
@@ -64,8 +64,8 @@ class Label:
         """The last problem, if a custom step has removed some of its traces."""
         group, self._group = self._group, []
         if group:
-            found = self._labelled(group)
-            yield from [found] if isinstance(found, Dropped) else found
+            result = self._labelled(group)
+            yield from [result] if isinstance(result, Dropped) else result
 
     def close(self) -> None:
         """End the grading processes."""
@@ -79,8 +79,8 @@ class Label:
     def summary(self) -> Mapping[str, Any]:
         """Problems by validity and agreement, and notes on the grading."""
         notes = self._graders.notes
-        told = {"undecided_pairs": self._undecided, "notes": notes}
-        grading = {name: value for name, value in told.items() if value}
+        notes_and_pairs = {"undecided_pairs": self._undecided, "notes": notes}
+        grading = {name: value for name, value in notes_and_pairs.items() if value}
         return {**self.validity.summary(), **({"label": grading} if grading else {})}
 
     def _labelled(self, group: Sequence[Row]) -> Sequence[Row] | Dropped:
@@ -94,7 +94,7 @@ class Label:
         return [{**row, **label.fields(), "answer": label.text, "trace": _trace(group, sayings, label)}]
 
     async def _read(self, group: Sequence[Row]) -> tuple[Sequence[Said], labelling.Label]:
-        """What each trace says, with its class, and the label of all together."""
+        """The content of each trace, with its class, and the joint label."""
         key = _key(group[0])
         grader = grader_of(self._graders, key[0])
         classes, tally, sayings = Classes(grader), Tally(), []

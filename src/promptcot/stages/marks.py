@@ -53,13 +53,13 @@ class Marks:
 def marks_of(problems: Sequence[str], mask_numbers: bool = False) -> Marks:
     """The marks of problems as written; with `mask_numbers`, of their texts without the values of numbers."""
     texts = [Text.of(problem, mask_numbers) for problem in problems]
-    found = [_marks(texts[first : first + _AT_ONCE]) for first in range(0, max(1, len(texts)), _AT_ONCE)]
+    parts = [_marks(texts[first : first + _AT_ONCE]) for first in range(0, max(1, len(texts)), _AT_ONCE)]
     return Marks(
         [text.line for text in texts],
-        np.concatenate([some.wholes for some in found]),
-        np.concatenate([some.signatures for some in found]),
-        _together([some.long for some in found]),
-        _together([some.anchors for some in found]),
+        np.concatenate([some.wholes for some in parts]),
+        np.concatenate([some.signatures for some in parts]),
+        _together([some.long for some in parts]),
+        _together([some.anchors for some in parts]),
     )
 
 

@@ -39,8 +39,8 @@ class Meanings:
         if self._index is None:
             return
         self._check(vector)
-        found = self._index.search(vector, _NEAREST)
-        for number, distance in zip(found.keys.tolist(), found.distances.tolist(), strict=True):
+        matches = self._index.search(vector, _NEAREST)
+        for number, distance in zip(matches.keys.tolist(), matches.distances.tolist(), strict=True):
             if 1 - distance >= self._least:
                 yield int(number), min(1.0, 1 - distance)
 

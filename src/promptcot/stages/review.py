@@ -1,8 +1,7 @@
-"""The step `review`: leaves out the problems that reviewers reject.
+"""The step `review`: drops the problems that reviewers reject.
 
-What reviewers decided is read from `reviews.jsonl` when a command starts (`storage.reviews`); only the ids that they
-reject count, so neither who decided nor the order of the lines changes the result. An acceptance brings back nothing
-that another step leaves out.
+The decisions are read from `reviews.jsonl` when a command starts (`storage.reviews`). The result depends only on the
+ids that are rejected, not on the reviewers. An acceptance does not bring back a problem that another step drops.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from promptcot.records import Drop, Row
 
 REVIEW = "review"
 REJECTED = "rejected by review"
-"""The reason of a row that is left out."""
+"""The reason of a row that is dropped."""
 
 
 class Review:
-    """Leaves out rows with one of the `rejected` ids."""
+    """Drops rows with one of the `rejected` ids."""
 
     name = REVIEW
 
@@ -34,5 +33,5 @@ class Review:
 
 
 def is_rejected(row: Row, rejected: Collection[str]) -> bool:
-    """Whether a row's own id is one of those that reviewers reject."""
+    """Whether reviewers reject the id of this row."""
     return bool(rejected) and row.get("id") is not None and str(row["id"]) in rejected

@@ -58,14 +58,16 @@ def read_levels(path: str, table: ConceptTable, recipe: Sample, columns: Columns
 def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[tuple[list[str], object]]:
     """The concepts of each seed combination, and its level, if it has one."""
     for number, row in columns.concepts(read_rows(path)):
-        found = row.get("concepts", row.get("foundational_concepts"))
-        if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
+        concepts = row.get("concepts", row.get("foundational_concepts"))
+        if not (
+            isinstance(concepts, list) and concepts and all(isinstance(name, str) and name.strip() for name in concepts)
+        ):
             why = f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts; {fields_of(row)}"
             if unfit is None or number == 1:
                 raise InputError(why)
             unfit(row, why)
         else:
-            yield found, row.get("level")
+            yield concepts, row.get("level")
 
 
 def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> Sampler:
@@ -87,7 +89,7 @@ def sampled_rows(
     ended: Callable[[Exhausted], None],
     fitting: LevelLaw | None = None,
 ) -> Iterator[Row]:
-    """Generation inputs without end, or until no new combination is found; then `ended` is called with the reason."""
+    """Rows for the generator, endless unless no new combination is found; then `ended` is called with the reason."""
     try:
         for combination in combinations(sampler, levels, seed, fitting):
             yield _row(combination, render)

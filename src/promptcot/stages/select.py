@@ -1,6 +1,6 @@
 """The step `select`: selects labelled problems for a set with the requested pass rates, levels, size and balance.
 
-All rows are held in a file until the end of the input, with about 80 bytes of each in memory. In `core.selection`,
+All rows are held in a file until the end of the input, and memory holds about 80 bytes of each. In `core.selection`,
 `settings` defines the options, `choosing` selects the problems, and `profiles` merges the rows of one problem.
 """
 
@@ -131,11 +131,11 @@ class Select:
         rows = [self._rows[number] for number in ranked]
         problems.lead(head := ranked[0])
         _check_problem(rows)
-        found = pooled([profile_of(row, self._settings.model) for row in rows], self._same)
-        refused = found if isinstance(found, str) else found.refused(self._settings.min_agreement)
+        profile = pooled([profile_of(row, self._settings.model) for row in rows], self._same)
+        refused = profile if isinstance(profile, str) else profile.refused(self._settings.min_agreement)
         self._table.numbers[head] = self._table.number_of(refused)
-        if not isinstance(found, str) and found.pass_rate is not None:
-            self._table.rates[head], self._table.n[head] = found.pass_rate, found.n
+        if not isinstance(profile, str) and profile.pass_rate is not None:
+            self._table.rates[head], self._table.n[head] = profile.pass_rate, profile.n
 
     def _different(self, numbers: Sequence[int]) -> list[int]:
         """The rows of a problem, without repetitions in one file, which are dropped."""
@@ -221,7 +221,7 @@ def holding(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # it holds other files, or was never created
+        with suppress(OSError):  # it has other files, or was never created
             folder.parent.rmdir()
 
 
@@ -230,18 +230,18 @@ def _are_same(one: Path, other: Path) -> bool:
         return one == other
     stats = status(one), status(other)
     if not all(found is not None and S_ISREG(found.st_mode) and found.st_size for found in stats):
-        return False  # reading it later reports what is wrong
+        return False  # a later read reports the error
     return filecmp.cmp(one, other, shallow=False)
 
 
 def _applied(step: Select, row: Row) -> Sequence[Row] | Drop:
     """The result of the step for a row; a drop if the step fails."""
     try:
-        found = called.apply(step, row)
+        result = called.apply(step, row)
     except StageFault as fault:
         return called.left_out(fault)
-    assert not isinstance(found, Dropped)
-    return found
+    assert not isinstance(result, Dropped)
+    return result
 
 
 def _same_at_once(one: str, other: str) -> bool:
@@ -279,9 +279,9 @@ def _level(row: Row) -> str:
 def _concepts(row: Row) -> list[int]:
     """The distinct concepts, as hashes."""
     for name in ("foundational_concepts", "concepts"):
-        found = row.get(name)
-        if isinstance(found, list):
-            names = dict.fromkeys(one.strip() for one in found if isinstance(one, str))
+        concepts = row.get(name)
+        if isinstance(concepts, list):
+            names = dict.fromkeys(one.strip() for one in concepts if isinstance(one, str))
             return [_hash(one) for one in [*names][:_MOST_CONCEPTS] if one]
     return []
 

@@ -33,17 +33,17 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
 def problem_samples(source: Path, n: int, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each n times; ids depend on the problem's text, not on the prompt style."""
     columns = columns or Columns()
-    found = _looked_at(columns.problems(read_rows(source, may_be_empty=True)), source, columns)
-    return samples(with_ids(with_problem_ids(found, str(source))), n)
+    rows = _looked_at(columns.problems(read_rows(source, may_be_empty=True)), source, columns)
+    return samples(with_ids(with_problem_ids(rows, str(source))), n)
 
 
 def _looked_at(rows: Iterable[tuple[int, Row]], source: Path, columns: Columns) -> Iterator[tuple[int, Row]]:
     """The same rows; at the end, contradictory golds are reported."""
-    found = Contradictions()
+    contradictions = Contradictions()
     for number, row in rows:
-        found.look(row, f"{source}, row {number}")
+        contradictions.look(row, f"{source}, row {number}")
         yield number, row
-    for line in found.lines:
+    for line in contradictions.lines:
         columns.tell_once(line)
 
 

@@ -19,7 +19,7 @@ from promptcot.storage.outputs import Output
 from promptcot.storage.rows import hash_id, read_rows, with_ids
 
 Learn = Callable[[Row], Row | str]
-"""The training row made from a row, or the reason why there is none."""
+"""Makes the training row of a row, or returns the reason why there is none."""
 
 
 def write_training_rows(
@@ -56,14 +56,14 @@ def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output], bloc
     learned: set[int] = set()
     known: set[int] = set()
     for index, row in enumerate(rows):
-        found = learn(row)
-        if not isinstance(found, str):
-            found = _new(found, learned, "prompt", "completion")
-        outputs[0].add(index, row, found)
-        if isinstance(found, str):
+        result = learn(row)
+        if not isinstance(result, str):
+            result = _new(result, learned, "prompt", "completion")
+        outputs[0].add(index, row, result)
+        if isinstance(result, str):
             continue
         for output in outputs[1:]:
-            concepts = concept_row(found, blocks)
+            concepts = concept_row(result, blocks)
             output.add(index, concepts, _new(concepts, known, "concepts", "problem"))
 
 

@@ -33,7 +33,7 @@ MIN_SHARE = 0.6
 class Verify:
     """A request for each of `votes`, the numbers of the votes of the model called `voter`, raw or as a chat.
 
-    With `min_share` the stage is called `verify` and decides; without, it is called `verify-VOTER`, is one of several,
+    With `min_share` the stage is called `verify` and decides; otherwise it is called `verify-VOTER`, is one of several,
     and only counts. Raises InputError if the domain has no prompt for verifiers.
     """
 
@@ -140,5 +140,5 @@ class Validity:
         ]
 
     def finish(self) -> Sequence[Row]:
-        """Nothing is held back."""
+        """No rows: nothing is held back."""
         return ()

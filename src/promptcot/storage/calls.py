@@ -47,7 +47,7 @@ class Calls:
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         """Raises InputError if no line was ever a finished call."""
         self.damaged = offset = 0
-        old, known = True, False  # whether a line without a checksum may be valid; whether the file has calls
+        old, known = True, False  # `old`: a line without a checksum may be valid; `known`: the file has calls
         with self._path.open("rb") as lines:
             for line in lines:
                 call = _call(line, old)
@@ -76,8 +76,8 @@ def _call(line: bytes, old: bool) -> bytes:
 def _is_whole(line: bytes, old: bool) -> bool:
     if not _HEAD.match(line):
         return False
-    whole = intact(line)
-    return old and _is_old(line) if whole is None else whole
+    intact_line = intact(line)
+    return old and _is_old(line) if intact_line is None else intact_line
 
 
 def _is_old(line: bytes) -> bool:
@@ -127,10 +127,10 @@ def fitting(lines: Iterable[bytes], request: Request) -> Found:
     """The reply among the lines of a call, the latest first, that fits the request's `max_tokens`; or why none does."""
     misfit: Found = None
     for line in lines:
-        found = _fit(loads(line), request)
-        if isinstance(found, Completion):
-            return found
-        misfit = misfit or found
+        reply = _fit(loads(line), request)
+        if isinstance(reply, Completion):
+            return reply
+        misfit = misfit or reply
     return misfit
 
 

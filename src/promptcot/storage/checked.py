@@ -43,9 +43,9 @@ def record_of(line: bytes) -> dict[str, Any] | None:
     """The fields of a line, without the checksum; None if it is damaged or has no checksum."""
     if not intact(line):
         return None
-    found = loads(line)
-    del found[FIELD]
-    return dict(found)
+    record = loads(line)
+    del record[FIELD]
+    return dict(record)
 
 
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
@@ -60,10 +60,10 @@ def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:
     A file without a checksum comes from an earlier version, and may be any JSON object; it is accepted with `old`.
     """
     try:
-        found = loads(path.read_bytes())
+        document = loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         return None
-    known = found.pop(FIELD, None)
-    return found if (known is None and old) or known == zlib.crc32(dumps(found)) else None
+    known = document.pop(FIELD, None)
+    return document if (known is None and old) or known == zlib.crc32(dumps(document)) else None

@@ -97,7 +97,7 @@ class StageCounts:
 
     @property
     def calls_beyond(self) -> int:
-        """Calls for rows beyond the target, made or found in the journal: all except those of the other rows."""
+        """Calls for rows beyond the target, made or found in the journal."""
         within = self.rows_done - self.dropped[BEYOND_TARGET]
         return max(0, self.calls + self.reused - round(within * self.calls_a_row))
 

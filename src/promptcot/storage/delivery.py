@@ -117,8 +117,8 @@ class Delivery:
         if self.kind == "folder":
             yield from sorted(self._in_folder(), key=lambda name: (name in _LAST, name))
             return
-        found = [*companions(self.made, self.kind), *([] if self.kind == "read" else [self.made])]
-        yield from (path.name for path in found if path.is_file())
+        names = [*companions(self.made, self.kind), *([] if self.kind == "read" else [self.made])]
+        yield from (path.name for path in names if path.is_file())
 
     def _in_folder(self) -> Iterator[str]:
         for path in self.made.rglob("*"):

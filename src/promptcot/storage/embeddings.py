@@ -80,10 +80,10 @@ def _map(source: Path) -> Matrix:
     with source.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = _header(file.read(min(length, _LONGEST_HEADER)), source)
-    found = header.get(_TENSOR)
-    if not isinstance(found, dict):
+    entry = header.get(_TENSOR)
+    if not isinstance(entry, dict):
         raise InputError(f"{source}: holds no tensor `{_TENSOR}` (but {', '.join(sorted(header)) or 'nothing'})")
-    kind, shape, (begin, end) = found.get("dtype"), found.get("shape", ()), found.get("data_offsets", (0, 0))
+    kind, shape, (begin, end) = entry.get("dtype"), entry.get("shape", ()), entry.get("data_offsets", (0, 0))
     if kind not in _TYPES or len(shape) != 2:
         raise InputError(f"{source}: `{_TENSOR}` must be a matrix of type F16 or F32, this is {kind} {list(shape)}")
     if math.prod(shape) == 0:

@@ -76,7 +76,7 @@ class FileRows(Sequence[Row]):
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     """The identity of a version of a file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -33,11 +33,11 @@ def give_up(journal: Path, words: str, calls: Iterable[str]) -> None:
 
 def given_up(journal: Path) -> GivenUp | None:
     """The record, if this version wrote it; a damaged file is ignored, which costs only a few calls."""
-    found = read_document(journal / _NAME, old=False)
-    if found is None or found.get("version") != __version__:
+    document = read_document(journal / _NAME, old=False)
+    if document is None or document.get("version") != __version__:
         return None
     try:
-        return GivenUp(str(found["words"]), frozenset(map(str, found["calls"])))
+        return GivenUp(str(document["words"]), frozenset(map(str, document["calls"])))
     except (KeyError, TypeError):
         return None
 

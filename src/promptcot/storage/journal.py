@@ -152,9 +152,9 @@ class Journal:
         while end > 0:
             start = max(0, end - _READ_AT_ONCE)
             chunk = os.pread(self._handle, end - start, start)
-            found = chunk.rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
+            newline = chunk.rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
                 break
             end = start
         if end != size and intact(os.pread(self._handle, size - end, end)):
@@ -178,9 +178,9 @@ class Journal:
 
     def _count(self, line: bytes) -> None:
         """Add an earlier call to the paid calls."""
-        if found := _PAID.search(line):
-            prompt, completion, cost = map(_number, found.group("prompt", "completion", "cost"))
-            self.paid.setdefault(_name(found["model"] or b""), Paid()).add(prompt, completion, cost)
+        if match := _PAID.search(line):
+            prompt, completion, cost = map(_number, match.group("prompt", "completion", "cost"))
+            self.paid.setdefault(_name(match["model"] or b""), Paid()).add(prompt, completion, cost)
 
     def _line(self, offset: int) -> bytes:
         parts: list[bytes] = []

@@ -60,12 +60,12 @@ def indented(value: Any) -> bytes:
 
 
 def ascii_line(value: Any) -> str:
-    """The same line without its line break, in ASCII: a terminal shows it as it is, whatever is in it."""
+    """The same line without its line break, in ASCII: a terminal shows it unchanged, with any content."""
     return _BEYOND_ASCII.sub(_escaped, dumps(value).decode().rstrip("\n"))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]  # two escapes for a character beyond 16 bits
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]  # two escapes for a character beyond 16 bits
 
 
 def loads(line: bytes) -> Any:

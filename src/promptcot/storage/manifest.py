@@ -41,10 +41,10 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         if url_of(where) is not None and not is_file(where):
             return None
         with open_file(where) as content:
-            found = loads(content.read())
+            manifest = loads(content.read())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return manifest if isinstance(manifest, dict) else None
 
 
 def manifest_path(path: Path) -> Path:
@@ -54,8 +54,8 @@ def manifest_path(path: Path) -> Path:
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
     """The versions of the installed ones among these packages."""
-    found = {}
+    versions = {}
     for package in packages:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return versions

@@ -79,8 +79,8 @@ class Output:
     def add(self, index: int, row: Row, result: Row | Sequence[Row] | Drop | Failed | str) -> None:
         """Count a row and write its outcome: rows, or the reason why there is none."""
         self.counts.rows_in += 1
-        found = Drop(result) if isinstance(result, str) else [result] if isinstance(result, dict) else result
-        self.take(Outcome(Item(index, row), found))
+        outcome = Drop(result) if isinstance(result, str) else [result] if isinstance(result, dict) else result
+        self.take(Outcome(Item(index, row), outcome))
 
     def copy(self, kind: str, row: Row) -> None:
         """Write a row from another output's file, which counted it: an accepted one if `kind` is empty, a `dropped`

@@ -74,8 +74,8 @@ def check_paths(reads: Iterable[Read], outputs: Iterable[Written]) -> None:
     for output in written:
         check_writable(output.path, output.files, (*output.folders, *([output.path] if output.is_folder else [])))
     places = [(output, _Places(output)) for output in written]
-    for (one, its), (other, others) in combinations(places, 2):
-        _refuse_two_of_one_name(one, its, other, others)
+    for (one, its), (other, other_places) in combinations(places, 2):
+        _refuse_two_of_one_name(one, its, other, other_places)
     for source in read:
         for output, its in places:
             _refuse_loss(source, output, its)
@@ -90,8 +90,10 @@ class _Place:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        found = status(path)
-        return cls(os.path.realpath(path), None if found is None else (found.st_dev, found.st_ino))
+        status_of_path = status(path)
+        return cls(
+            os.path.realpath(path), None if status_of_path is None else (status_of_path.st_dev, status_of_path.st_ino)
+        )
 
     def is_same(self, other: Self) -> bool:
         return self.name == other.name or (self.number is not None and self.number == other.number)

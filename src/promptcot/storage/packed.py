@@ -12,7 +12,7 @@ from promptcot.storage.atomic import storing
 class Packed:
     """Texts by their numbers, from 0 in the order in which they were added. An existing file is replaced.
 
-    Takes 8 bytes a text in memory.
+    Takes 8 bytes of memory a text.
     """
 
     def __init__(self, path: Path) -> None:

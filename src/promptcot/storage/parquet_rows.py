@@ -48,7 +48,7 @@ def read_parquet(source: Path) -> Iterator[Row]:
 
 
 def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> Counter[str]:
-    """Write rows, which are read at least twice, to a file. Returns the replacements, counted. Raises InputError,
+    """Write rows to a file; they are read at least twice. Returns the counted replacements. Raises InputError,
     OSError.
     """
     arrow = pyarrow("lib")
@@ -56,7 +56,7 @@ def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> C
     while True:
         try:
             return _write(batches(), kinds, target)
-        except _Misfit as misfit:  # the type of the first rows of a column may not fit all
+        except _Misfit as misfit:  # the type of a column's first rows may not fit all
             kinds[misfit.column] = None
         except arrow.ArrowException as error:
             raise InputError(f"{target}: these rows cannot be written as Parquet ({error}); use .jsonl") from error
@@ -102,12 +102,12 @@ Kinds = dict[str, Any]
 
 
 def _kinds(batches: Iterable[list[Row]]) -> Kinds:
-    found: Kinds = {}
+    kinds: Kinds = {}
     for batch in batches:
         for name in _names(batch):
             kind = _kind([row.get(name) for row in batch])
-            found[name] = _common(found[name], kind) if name in found else kind
-    return {name: kind if kind is not None and _is_storable(kind) else None for name, kind in found.items()}
+            kinds[name] = _common(kinds[name], kind) if name in kinds else kind
+    return {name: kind if kind is not None and _is_storable(kind) else None for name, kind in kinds.items()}
 
 
 def _names(batch: Sequence[Row]) -> Iterable[str]:
@@ -165,9 +165,9 @@ def _column(name: str, values: Sequence[Any], kind: Any, replaced: Counter[str])
     """An array of this type with the values. Raises _Misfit."""
     arrow = pyarrow("lib")
     if kind is None:
-        others = sum(value is not None and not isinstance(value, str) for value in values)
-        if others:
-            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += others
+        misfits = sum(value is not None and not isinstance(value, str) for value in values)
+        if misfits:
+            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += misfits
         return arrow.array([None if value is None else _as_text(value) for value in values], arrow.string())
     try:
         return arrow.array(values, kind)

@@ -88,8 +88,8 @@ def _plain(value: Any, what: str, exact: bool) -> Any:
 
 
 def _number(value: Decimal) -> int | float:
-    whole = isinstance(exponent := value.as_tuple().exponent, int) and exponent >= 0
-    return int(value) if whole else float(value)
+    is_integer = isinstance(exponent := value.as_tuple().exponent, int) and exponent >= 0
+    return int(value) if is_integer else float(value)
 
 
 def _all_digits(value: Decimal) -> str:

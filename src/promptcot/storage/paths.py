@@ -72,13 +72,13 @@ def url_of(path: str | Path) -> str | None:
     InputError for an address with a password or a key, which would be stored and printed.
     """
     text = str(path)
-    found = _URL.match(text)
-    if found is None or found[1].lower() == "file":
+    match = _URL.match(text)
+    if match is None or match[1].lower() == "file":
         return None
     if holds_credentials(text):
         raise InputError(
             "a file's address must not contain a password or a key, because it is stored and printed: set them in the "
             "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS, …)"
         )
-    slashes = "///" if len(found[2]) == 3 or found[1] == "local" else "//"
-    return f"{found[1]}:{slashes}{text[found.end() :]}"
+    slashes = "///" if len(match[2]) == 3 or match[1] == "local" else "//"
+    return f"{match[1]}:{slashes}{text[match.end() :]}"

@@ -66,8 +66,8 @@ def recipe_sha256(manifest: Mapping[str, Any]) -> str:
 
     It is the same on every machine and with every version that resolves the recipe in the same way.
     """
-    told = {key: value for key, value in without_secrets(dict(manifest)).items() if key not in _NOT_HASHED}
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    recipe = {key: value for key, value in without_secrets(dict(manifest)).items() if key not in _NOT_HASHED}
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

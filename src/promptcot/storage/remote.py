@@ -70,9 +70,9 @@ class Folder:
 
     def files(self, suffix: str) -> Iterator[str]:
         """The sorted names of its files with a suffix; none if the folder does not exist."""
-        found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        infos = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         yield from sorted(
-            info.base_name for info in found if info.type == fs.FileType.File and info.base_name.endswith(suffix)
+            info.base_name for info in infos if info.type == fs.FileType.File and info.base_name.endswith(suffix)
         )
 
     def has(self, name: str) -> bool:
@@ -185,8 +185,8 @@ def info_of(url: str) -> tuple[Folder, Any]:
 
     def look() -> tuple[Folder, Any]:
         place = Folder.at(url)
-        found = place.system.get_file_info(place.path)
-        return place, found if found.type == fs.FileType.File else None
+        info = place.system.get_file_info(place.path)
+        return place, info if info.type == fs.FileType.File else None
 
     with _failing(InputError, f"{url}: it cannot be read"):
         return _in_time(look, url)
@@ -227,7 +227,7 @@ def fetch(url: str, folder: Path) -> Path:
 
 def _is_copy(target: Path, size: int, changed: int) -> bool:
     try:
-        told = target.stat()
+        status = target.stat()
     except OSError:
         return False
-    return (told.st_size, told.st_mtime_ns) == (size, changed)
+    return (status.st_size, status.st_mtime_ns) == (size, changed)

@@ -1,28 +1,32 @@
-"""`reviews.jsonl`: what people decided about the problems of a run, beside its files, or beside a file of rows.
+"""`reviews.jsonl`: reviewers' decisions about the problems of a run, next to its files or next to a file of rows.
 
-One line for each decision or note, appended under a lock, so that several reviewers work at once. Of the decisions
-about one problem the latest line counts. A line that was torn is closed with a line break before the next one is
-written; lines that are no review are skipped and counted. What a rejection does is decided in `stages.review`.
+Each decision or note is one line. Lines are appended under a lock, so several reviewers can work at once. If there are
+several decisions about a problem, the last line counts. If the last line of the file is incomplete, it is ended with a
+line break before the next line is written. Lines that are not reviews are skipped and counted. `stages.review` decides
+the effect of a rejection.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from promptcot.errors import StorageError
-from promptcot.storage.atomic import storing
+from promptcot.storage.atomic import make_parent, sync
 from promptcot.storage.json import dumps, loads
 from promptcot.storage.paths import url_of
 
 REVIEWS = "reviews.jsonl"
 LONGEST_NOTE = 10_000
-"""Characters of a note that are kept."""
+"""A longer note is cut to so many characters."""
 
 Decision = Literal["accept", "reject"]
 _DECISIONS: tuple[Decision, ...] = ("accept", "reject")
@@ -30,7 +34,7 @@ _DECISIONS: tuple[Decision, ...] = ("accept", "reject")
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What one reviewer says of the problem `id`: a decision, a note, or both; `at` is the time in UTC, ISO 8601."""
+    """One line: a decision about the problem `id`, a note, or both. `at` is the time in UTC (ISO 8601)."""
 
     id: str
     decision: Decision | None
@@ -41,87 +45,139 @@ class Review:
 
 @dataclass(frozen=True)
 class Reviews:
-    """All lines of a file in order, and how many were `damaged`."""
+    """All reviews of a file in order, and the number of `damaged` lines, which were skipped."""
 
     lines: Sequence[Review]
     damaged: int = 0
 
     @property
     def latest(self) -> dict[str, Review]:
-        """What holds for each problem: the latest decision and the latest note, with who said so and when."""
-        found: dict[str, Review] = {}
-        for one in self.lines:
-            before = found.get(one.id)
-            if before is not None:
-                one = replace(one, decision=one.decision or before.decision, note=one.note or before.note)
-            found[one.id] = one
-        return found
+        """The latest decision about each problem, with its reviewer and time, and the latest note.
+
+        If a problem has notes only, reviewer and time are those of the latest note.
+        """
+        latest: dict[str, Review] = {}
+        for review in self.lines:
+            before = latest.get(review.id, review)
+            deciding = review if review.decision or not before.decision else before
+            latest[review.id] = replace(deciding, note=review.note or before.note)
+        return latest
 
     @property
     def rejected(self) -> frozenset[str]:
         """The ids of the problems whose latest decision is to reject them."""
-        return frozenset(name for name, one in self.latest.items() if one.decision == "reject")
+        return frozenset(row_id for row_id, review in self.latest.items() if review.decision == "reject")
 
 
 def append(directory: Path, review: Review) -> None:
-    """Add a line to the reviews in this directory. Raises StorageError."""
+    """Append a line to the reviews in this directory, which must exist. Raises StorageError."""
     note = None if review.note is None else review.note[:LONGEST_NOTE]
     _append(directory / REVIEWS, [dumps(asdict(replace(review, note=note)))])
 
 
 def read(directory: Path) -> Mapping[str, Review]:
-    """What holds for each problem by the reviews in this directory; nothing where there are none."""
+    """The latest decision and note about each problem that was reviewed in this directory. Raises StorageError."""
     return reviews_in(directory).latest
 
 
 def reviews_in(directory: Path) -> Reviews:
-    """All reviews in this directory. Raises StorageError where the file is there and cannot be read."""
+    """All reviews in this directory; none at a remote address. Raises StorageError if the file cannot be read."""
     if url_of(directory) is not None:
         return Reviews([])
-    found: list[Review] = []
+    reviews: list[Review] = []
     damaged = 0
     for line in _lines(directory / REVIEWS):
         review = _review(line)
         if review is None:
             damaged += 1
         else:
-            found.append(review)
-    return Reviews(found, damaged)
+            reviews.append(review)
+    return Reviews(reviews, damaged)
 
 
 def rejected_beside(paths: Iterable[Path]) -> frozenset[str]:
-    """The ids that reviews reject which lie in these directories, or beside these files. Raises StorageError."""
+    """The ids that are rejected by the reviews in these directories or next to these files. Raises StorageError."""
+    return frozenset().union(*(reviews_in(folder).rejected for folder in _folders(paths)))
+
+
+def damaged_beside(paths: Iterable[Path]) -> Iterator[str]:
+    """A line for each of these directories whose reviews have damaged lines. Raises StorageError."""
+    for folder in _folders(paths):
+        if damaged := reviews_in(folder).damaged:
+            lines = "1 line is" if damaged == 1 else f"{damaged:,} lines are"
+            yield f"reviews: {lines} damaged in {folder / REVIEWS} and skipped; a rejection may be missing"
+
+
+def _folders(paths: Iterable[Path]) -> list[Path]:
     local = (path for path in paths if url_of(path) is None)
-    folders = dict.fromkeys(path if path.is_dir() else path.parent for path in local)
-    return frozenset().union(*(reviews_in(folder).rejected for folder in folders))
+    return [*dict.fromkeys(path if path.is_dir() else path.parent for path in local)]
 
 
-def join(target: Path, sources: Sequence[Path]) -> None:
-    """Add to the reviews of a directory those of others that it does not have, in the order of their times.
+def join(target: Path, sources: Sequence[Path]) -> int:
+    """Append the reviews of other directories that `target` does not have, in the order of their times.
 
-    Raises StorageError.
+    For each problem, the decision with the latest time counts afterwards. If that is one of the target's own, its line
+    is repeated after the older ones. Returns the number of damaged lines in the sources. Raises StorageError.
     """
-    known = set(reviews_in(target).lines)
-    theirs = {one: None for source in sources for one in reviews_in(source).lines if one not in known}
-    if theirs:
-        _append(target / REVIEWS, [dumps(asdict(one)) for one in sorted(theirs, key=lambda one: one.at)])
+    ours = reviews_in(target)
+    theirs = [reviews_in(source) for source in sources]
+    missing = sorted(_missing(ours.lines, [reviews.lines for reviews in theirs]), key=_time)
+    decided = {review.id: review for review in missing if review.decision}
+    newer = [
+        review
+        for row_id, review in {one.id: one for one in ours.lines if one.decision}.items()
+        if row_id in decided and _time(review) > _time(decided[row_id])
+    ]
+    if missing:
+        make_parent(target / REVIEWS)
+        _append(target / REVIEWS, [dumps(asdict(review)) for review in (*missing, *newer)])
+    return sum(reviews.damaged for reviews in theirs)
+
+
+def _missing(ours: Sequence[Review], theirs: Sequence[Sequence[Review]]) -> Iterator[Review]:
+    """The lines of the sources that we do not have. A line that a source has twice is needed twice."""
+    known = Counter(ours)
+    for lines in theirs:
+        seen: Counter[Review] = Counter()
+        for review in lines:
+            seen[review] += 1
+            if seen[review] > known[review]:
+                known[review] += 1
+                yield review
+
+
+def _time(review: Review) -> datetime:
+    """The time of a review; the earliest possible one if it cannot be read."""
+    try:
+        time = datetime.fromisoformat(review.at)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:
-    with storing(path), _held(path) as handle:
-        size = os.fstat(handle).st_size
-        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-        content = memoryview((b"\n" if torn else b"") + b"".join(lines))
-        while content:
-            content = content[os.write(handle, content) :]
-        os.fsync(handle)
+    try:
+        with _locked(path) as handle:
+            size = os.fstat(handle).st_size
+            is_torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            content = memoryview((b"\n" if is_torn else b"") + b"".join(lines))
+            while content:
+                content = content[os.write(handle, content) :]
+            os.fsync(handle)
+        if size == 0:  # the file may be new
+            sync(path.parent)
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "free some space" if is_full else "check the permissions of the directory and the disk"
+        raise StorageError(
+            f"{path}: the review cannot be stored ({error.strerror}); {remedy}, and repeat it"
+        ) from error
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[int]:
-    """The open file, locked: another process that appends waits until this one is done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+def _locked(path: Path) -> Iterator[int]:
+    """The file, open for appending. Other processes that append wait until the block ends."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle
@@ -131,30 +187,32 @@ def _held(path: Path) -> Iterator[int]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
+        if path.exists() and not path.is_file():  # reading a named pipe would never end
+            raise OSError(errno.EINVAL, "it is not a regular file")
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise StorageError(
-            f"{path}: the reviews cannot be read ({error.strerror}); see to it that they can, or move them away"
+            f"{path}: the reviews cannot be read ({error.strerror}); make the file readable, or move it away"
         ) from error
     yield from (line for line in content.split(b"\n") if line.strip())
 
 
 def _review(line: bytes) -> Review | None:
-    """The review of a line; None for one that is none."""
+    """The review on this line; None if it is not a review."""
     try:
-        found = loads(line)
+        fields = loads(line)
     except ValueError:
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+    if not isinstance(fields, dict) or not isinstance(fields.get("id"), str):
         return None
-    decision, note = found.get("decision"), found.get("note")
+    decision, note = fields.get("decision"), fields.get("note")
     if decision not in (None, *_DECISIONS) or not isinstance(note, (str, type(None))):
         return None
     if decision is None and note is None:
         return None
-    return Review(found["id"], decision, note, _text(found.get("reviewer")), _text(found.get("at")))
+    return Review(fields["id"], decision, note, _text(fields.get("reviewer")), _text(fields.get("at")))
 
 
 def _text(value: Any) -> str:

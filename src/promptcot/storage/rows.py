@@ -94,7 +94,7 @@ def _open_lines(source: Path) -> IO[bytes]:
 def with_ids(rows: Iterable[Row]) -> Iterator[Row]:
     """The same rows, each with an `id`: its own, or a hash of its content; a repeated id gets `-2`, `-3`, …
 
-    Keeps 8 bytes of each id, and counters only for ids that repeat.
+    Takes 8 bytes of memory an id, and keeps counters only for repeated ids.
     """
     seen: set[int] = set()
     repeats: dict[str, int] = {}

@@ -186,9 +186,9 @@ class _Parquet:
 
 def _whole(rows: Sequence[Row], replaced: Counter[str]) -> list[Row]:
     halves: list[None] = []
-    found = [whole_letters(row, halves) for row in rows]
+    cleaned = [whole_letters(row, halves) for row in rows]
     replaced[_REPLACED] += len(halves)
-    return found
+    return cleaned
 
 
 def _type(kind: Any) -> Any:

@@ -41,14 +41,14 @@ def status(path: Path) -> os.stat_result | None:
 
 def check_readable(path: Path) -> None:
     """Raises InputError if the path exists and is neither a file nor a folder, and for `-`."""
-    found = status(path)
-    if found is None and str(path) == "-":
+    state = status(path)
+    if state is None and str(path) == "-":
         raise InputError(
             "-: standard input is not supported, because rows are read more than once; write them to a file first"
         )
-    if found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+    if state is not None and not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
         raise InputError(
-            f"{path} is {_kind(found)}, but the input must be a file, because it is read more "
+            f"{path} is {_kind(state)}, but the input must be a file, because it is read more "
             "than once; write it to a file first"
         )
 
@@ -73,8 +73,8 @@ def check_writable(path: Path, files: Sequence[Path], folders: Sequence[Path]) -
         _check_parent(folder)
 
 
-def _kind(found: os.stat_result) -> str:
-    return _KINDS.get(stat.S_IFMT(found.st_mode), "no file")
+def _kind(state: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(state.st_mode), "no file")
 
 
 def _is_stream(path: Path) -> bool:

@@ -19,7 +19,7 @@ from promptcot.training.parallel import deepspeed_config, fsdp_config, processes
 from promptcot.training.recipe import Lora, TrainRecipe
 
 _HOURS = 3600
-_LEAST_SHARE = 0.1  # of the learning rate, where the cosine ends above zero
+_LEAST_SHARE = 0.1  # the learning rate's, for a cosine that ends above zero
 
 
 def lora_config(lora: Lora | None) -> LoraConfig | None:
@@ -152,7 +152,7 @@ def grpo_arguments(recipe: TrainRecipe, grpo: Grpo, kernels: Kernels, vllm: str 
         recipe,
         kernels,
         validates=False,
-        model_init_kwargs=reference,  # of the reference alone: the model itself is loaded already
+        model_init_kwargs=reference,  # for the reference only, since the model itself is already loaded
         max_steps=recipe.schedule.max_steps or -1,
         num_generations=grpo.generations,
         max_completion_length=grpo.max_completion_length,

@@ -75,13 +75,13 @@ def incomplete(folder: Path, *, checksums: bool = True) -> str | None:
     if listed is None:
         return f"{CONTENTS} is damaged"
     there = dict(_files(folder))
-    faults = (_fault(name, told, there.get(name), checksums) for name, told in sorted(listed.items()))
+    faults = (_fault(name, recorded, there.get(name), checksums) for name, recorded in sorted(listed.items()))
     return next(filter(None, faults), None)
 
 
-def _fault(name: str, told: Any, path: Path | None, checksums: bool) -> str | None:
+def _fault(name: str, recorded: Any, path: Path | None, checksums: bool) -> str | None:
     """What is wrong with a file of a checkpoint. Earlier versions recorded sizes only."""
-    size, checksum = told if isinstance(told, list) else (told, None)
+    size, checksum = recorded if isinstance(recorded, list) else (recorded, None)
     if path is None:
         return f"{name} is missing"
     if path.stat().st_size != size:
@@ -105,8 +105,8 @@ def identity(model: Path) -> dict[str, Any] | None:
     if not model.is_dir():
         return None  # on the Hub, where the revision does
     config = model / "config.json"
-    told = hashlib.sha256(config.read_bytes()).hexdigest() if config.exists() else None
-    return {"config": told, "weights": {path.name: _content(path) for path in sorted(model.glob("*.safetensors"))}}
+    digest = hashlib.sha256(config.read_bytes()).hexdigest() if config.exists() else None
+    return {"config": digest, "weights": {path.name: _content(path) for path in sorted(model.glob("*.safetensors"))}}
 
 
 def _content(path: Path) -> list[Any]:
@@ -143,7 +143,7 @@ def began_with(
                 "settings. If it did, delete this file to resume; otherwise choose another --output_dir"
             )
         before, known = _filled(before, assumed or {}), without_secrets(json.loads(json.dumps(now)))
-        if found := [told for key, told in differences(before, known) if key not in free]:
+        if found := [difference for key, difference in differences(before, known) if key not in free]:
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
                 f"{directory}: this training began with other data or settings:\n{listed}\nTo "
@@ -154,12 +154,12 @@ def began_with(
     return before
 
 
-def _filled(given: Any, assumed: Any) -> Any:
-    """The given values, with `assumed` filled in where a table lacks a value."""
-    if not isinstance(given, Mapping) or not isinstance(assumed, Mapping):
-        return given
-    known = {name: _filled(value, assumed.get(name)) for name, value in given.items()}
-    return {**{name: value for name, value in assumed.items() if name not in given}, **known}
+def _filled(values: Any, assumed: Any) -> Any:
+    """The values, with `assumed` filled in where a table lacks a value."""
+    if not isinstance(values, Mapping) or not isinstance(assumed, Mapping):
+        return values
+    known = {name: _filled(value, assumed.get(name)) for name, value in values.items()}
+    return {**{name: value for name, value in assumed.items() if name not in values}, **known}
 
 
 def differences(before: Any, now: Any, where: str = "") -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
     if template and not Path(template).is_file():
         yield f"model.chat_template: {template}: no such file"
     if (url := url_of(recipe.directory)) is not None:
-        yield f"output_dir: {url}: an address; give it as --output-dir, with --journal DIR, where the training is made"
+        yield f"output_dir: {url}: an address; give it as --output-dir, with a local folder as --journal"
     for name in (*recipe.watch.report_to, model.attention):
         package = _PACKAGES.get(name)
         if package and importlib.util.find_spec(package) is None:
@@ -79,7 +79,8 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
             yield f"model.path: {': '.join(fault)}"
     elif _on_the_hub(model.path) and model.revision is None:
         yield (
-            f"model.path: {model.path} is no folder, so a model of the Hub is meant, which needs model.revision: the "
+            f"model.path: {model.path} is not a folder, so it is taken as a model of the Hub, which needs "
+            "model.revision: the "
             "full commit, 40 hex digits, as its history on the Hub shows it"
         )
 
@@ -128,11 +129,11 @@ def _reward_faults(recipe: TrainRecipe) -> Iterator[str]:
     if grpo.reward.function is not None:
         try:
             if not callable(import_path.load(grpo.reward.function)):
-                yield f"method.grpo.reward.function: {grpo.reward.function} is no function"
+                yield f"method.grpo.reward.function: {grpo.reward.function} is not a function"
         except ValueError as error:
             yield f"method.grpo.reward.function: {error}"
     if grpo.vllm in ("colocate", "server") and importlib.util.find_spec("vllm") is None:
-        yield f"method.grpo.vllm = {grpo.vllm!r} needs the package vllm, not installed here; 'off' does without"
+        yield f"method.grpo.vllm = {grpo.vllm!r} needs the package vllm, which is not installed; 'off' does not need it"
     if grpo.vllm == "colocate" and not visible_gpus():
         yield "method.grpo.vllm = 'colocate' needs a GPU; set it to 'off', or to 'server' with vllm_server"
 

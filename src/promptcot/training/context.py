@@ -80,8 +80,8 @@ def only_in_training(attention: str, usual: Callable[..., Any]) -> None:
     """Use the normal attention for whole sequences: DeepSpeed's would drop their mask outside of training."""
     divided = ALL_ATTENTION_FUNCTIONS[attention]
 
-    def chosen(module: torch.nn.Module, *given: Any, **named: Any) -> Any:
-        return (divided if module.training else usual)(module, *given, **named)
+    def chosen(module: torch.nn.Module, *arguments: Any, **named: Any) -> Any:
+        return (divided if module.training else usual)(module, *arguments, **named)
 
     ALL_ATTENTION_FUNCTIONS[attention] = chosen
 
@@ -91,7 +91,7 @@ def loss_of_part(model: Any, inputs: Batch, targets: torch.Tensor, groups: int) 
 
     `targets` is the number of tokens with a loss in the step, over all processes.
     """
-    given = {name: value for name, value in inputs.items() if name not in ("rows", "leads", "labels")}
-    found = model(**given, use_cache=False, fused_lm_head=True)
+    arguments = {name: value for name, value in inputs.items() if name not in ("rows", "leads", "labels")}
+    found = model(**arguments, use_cache=False, fused_lm_head=True)
     loss: torch.Tensor = -found.log_probs.sum() * groups / targets.clamp(min=1)
     return loss

@@ -75,8 +75,8 @@ class Data(Section):
 
     @field_validator("path", mode="before")
     @classmethod
-    def _one_path(cls, given: Any) -> Any:
-        return [given] if isinstance(given, str) else given
+    def _one_path(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _path_or_mix(self) -> Self:

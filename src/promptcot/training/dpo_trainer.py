@@ -29,7 +29,7 @@ from promptcot.training.trainer import Guarded
 Reference = NDArray[np.float32]
 """The log-probabilities of both sides, of shape (2, pairs)."""
 
-_SECONDS = 30.0  # between two lines on how far the reference is
+_SECONDS = 30.0  # seconds between two lines on the progress of the reference
 _REFERENCE = ("ref_chosen_logps", "ref_rejected_logps")
 
 
@@ -80,7 +80,7 @@ class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
         return super().compute_ref_log_probs(model, _without_rows(inputs))
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        return dataset  # it has the numbers of the pairs, which are tokens already
+        return dataset  # the rows are numbers of pairs, whose tokens are already known
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
         """Replaces TRL's computation, which would process a pair once per epoch and discard the result at the end."""
@@ -100,15 +100,15 @@ class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
         loader = DataLoader(dataset_of(list(longest_first[:, None])), batch_size, collate_fn=collator)
         alone = not self.is_deepspeed_enabled
         model = self.model if alone else prepare_deepspeed(self.model, self.accelerator)
-        found, done, told = np.zeros((2, len(pairs)), np.float32), 0, time.monotonic()
+        found, done, reported = np.zeros((2, len(pairs)), np.float32), 0, time.monotonic()
         for batch in self.accelerator.prepare(loader):
             said = (*self.compute_ref_log_probs(model, batch), batch["rows"])
             chosen, rejected, rows = (part.cpu().numpy() for part in self.accelerator.gather_for_metrics(said))
             found[:, rows] = chosen, rejected
             done += len(rows)
-            if time.monotonic() - told > _SECONDS:
+            if time.monotonic() - reported > _SECONDS:
                 self._say(f"reference: {done:,} of {len(pairs):,} pairs")
-                told = time.monotonic()
+                reported = time.monotonic()
         return found
 
 

@@ -55,10 +55,10 @@ def _contents(recipe: TrainRecipe) -> Iterator[str]:
 
 def _is_of(folder: Path, recipe: TrainRecipe) -> bool:
     try:
-        told = loads((folder / MARK).read_bytes())
+        mark = loads((folder / MARK).read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(told, dict) and told.get("recipe_sha256") == _sha256(recipe)
+    return isinstance(mark, dict) and mark.get("recipe_sha256") == _sha256(recipe)
 
 
 def _sha256(recipe: TrainRecipe) -> str:

@@ -28,7 +28,7 @@ class Kernels:
     chunked: bool = True
 
     def __str__(self) -> str:
-        attention = "torch's fused attention, a sequence at a time" if self.attention == VARLEN else self.attention
+        attention = "torch's fused attention, one sequence at a time" if self.attention == VARLEN else self.attention
         liger = "Liger kernels" if self.liger else "no Liger kernels"
         return f"{self.device}; attention: {attention}; {liger}{'; loss in chunks of tokens' * self.chunked}"
 

@@ -58,7 +58,7 @@ def start(arguments: Sequence[str], processes: int, directory: Path, say: Callab
 
     os.environ[PARENT] = str(os.getpid())
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says is said here
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its output is repeated here
     quiet = dict.fromkeys(range(1, processes), Std.ERR)
     config = LaunchConfig(
         min_nodes=1,
@@ -94,7 +94,7 @@ def _last_words(logs: Path, rank: int, most: int = 30) -> list[str]:
 
 def leave() -> None:
     """Leave the process group, once all processes are done: its threads must not outlive the process."""
-    torch: Any = sys.modules.get("torch")  # None where it came to no training
+    torch: Any = sys.modules.get("torch")  # None if no training was started
     if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

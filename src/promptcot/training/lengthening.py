@@ -55,7 +55,8 @@ class Length(TrainerCallback):  # type: ignore[misc]
             )
         if was != rate:
             self._say(
-                f"note: the learning rate ({args.lr_scheduler_type.value}) goes on as in a training of {now:,} steps: "
+                f"note: the learning rate ({args.lr_scheduler_type.value}) continues as in a training of {now:,} "
+                "steps: "
                 f"{rate:.3g} at step {state.global_step + 1:,}, where that of {before:,} steps had come to {was:.3g}"
             )
 
@@ -119,5 +120,5 @@ def _follow(optimizer: Any, scheduler: Any) -> tuple[float, float]:
     ]
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
-    scheduler._last_lr = rates  # what the trainer logs
+    scheduler._last_lr = rates  # the value that the trainer logs
     return before, rates[0]

@@ -97,8 +97,8 @@ class Hardware(Section):
 
     @field_validator("mfu", mode="before")
     @classmethod
-    def _one_number(cls, given: Any) -> Any:
-        return (given, given) if isinstance(given, (int, float)) else given
+    def _one_number(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, (int, float)) else value
 
     @field_validator("mfu")
     @classmethod

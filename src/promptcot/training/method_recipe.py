@@ -105,17 +105,17 @@ class Grpo(Section):
         return self
 
 
-def of_its_kind(given: Mapping[str, Any]) -> dict[str, Any]:
+def of_its_kind(table: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of `[method]` with those that its kind has; raises ValueError for keys of another kind."""
-    kind, found = given.get("kind", "sft"), dict(given)
-    others = [name for name in ("dpo", "grpo") if name != kind and given.get(name) is not None]
-    if others:
-        raise ValueError(f"method.{others[0]} is for kind = {others[0]!r}, and this method is {kind!r}")
+    kind, found = table.get("kind", "sft"), dict(table)
+    wrong_kind = [name for name in ("dpo", "grpo") if name != kind and table.get(name) is not None]
+    if wrong_kind:
+        raise ValueError(f"method.{wrong_kind[0]} is for kind = {wrong_kind[0]!r}, and this method is {kind!r}")
     if kind not in ("dpo", "grpo"):
         return found
     for name, instead in _OF_SFT.items():
         if found.setdefault(name, instead) != instead:
-            raise ValueError(f"{name} = {given[name]!r} is for kind = 'sft': leave it out for {kind!r}")
+            raise ValueError(f"{name} = {table[name]!r} is for kind = 'sft': leave it out for {kind!r}")
     found.setdefault(kind, {})
     return found
 

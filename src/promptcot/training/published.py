@@ -13,14 +13,15 @@ _NEAR = 1.25
 
 def rate_note(recipe: TrainRecipe, rows: float) -> str | None:
     """The warning if a step holds about `rows` rows, and the learning rate was published for a different number."""
-    schedule, told = recipe.schedule, recipe.published
-    if told.rows_per_step is None or told.learning_rate != schedule.learning_rate:
+    schedule, published = recipe.schedule, recipe.published
+    if published.rows_per_step is None or published.learning_rate != schedule.learning_rate:
         return None
-    if 1 / _NEAR <= rows / told.rows_per_step <= _NEAR:
+    if 1 / _NEAR <= rows / published.rows_per_step <= _NEAR:
         return None
     packs = schedule.step_by == "sequences" and recipe.method.packing
     remedy = 'schedule.step_by = "rows" keeps to them' if packs else "see schedule.accumulation"
     return (
-        f"the learning rate {schedule.learning_rate:g} was published for {told.rows_per_step:,} rows a step, and a "
+        f"the learning rate {schedule.learning_rate:g} was published for {published.rows_per_step:,} rows a step, and "
+        "a "
         f"step has {'about ' * packs}{rows:,.0f} here: {remedy}, or choose another rate"
     )

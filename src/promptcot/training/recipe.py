@@ -69,14 +69,14 @@ class Lora(Section):
 
 
 class Method(Section):
-    """How a row is learnt; `kind` names the method, and `dpo` and `grpo` are the keys of these methods alone.
+    """How rows are trained on; `kind` names the method, and `dpo` and `grpo` are the keys of these methods alone.
 
     With `packing`, rows share sequences without seeing each other; without, they are padded.
 
-    `overlong` says what happens to a completion that does not fit the window: the row is dropped, as a trace that was
-    cut has no end and teaches not to stop; or it is `cut`. A prompt that does not fit always drops its row.
+    `overlong` says what happens to a completion that does not fit the window: the row is dropped, because a truncated
+    trace teaches the model not to stop; or the completion is `cut`. A prompt that does not fit always drops its row.
 
-    Pairs and rollouts are neither packed nor cut.
+    Pairs and rollouts are neither packed nor truncated.
     """
 
     kind: Literal["sft", "dpo", "grpo"] = "sft"
@@ -89,8 +89,8 @@ class Method(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _keys_of_its_kind(cls, given: Any) -> Any:
-        return of_its_kind(given) if isinstance(given, Mapping) else given
+    def _keys_of_its_kind(cls, table: Any) -> Any:
+        return of_its_kind(table) if isinstance(table, Mapping) else table
 
 
 class Schedule(Section):
@@ -191,10 +191,10 @@ class TrainRecipe(Section):
         if self.method.grpo is not None:
             check_rollouts(self.method.grpo, self.schedule.max_length, self.data.validation)
         if self.method.kind != "sft":
-            told = {"data.mix": self.data.mix, 'data.loss = "assistant"': self.data.loss == "assistant"}
-            told['schedule.step_by = "rows"'] = self.schedule.step_by == "rows"
-            told["data.without_reasoning"] = self.method.kind == "grpo" and self.data.without_reasoning != "keep"
-            if others := [name for name, holds in told.items() if holds]:
+            exclusive = {"data.mix": self.data.mix, 'data.loss = "assistant"': self.data.loss == "assistant"}
+            exclusive['schedule.step_by = "rows"'] = self.schedule.step_by == "rows"
+            exclusive["data.without_reasoning"] = self.method.kind == "grpo" and self.data.without_reasoning != "keep"
+            if others := [name for name, holds in exclusive.items() if holds]:
                 raise ValueError(f"{others[0]} is not for method.kind = {self.method.kind!r}: leave it out")
         return self
 

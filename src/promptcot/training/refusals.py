@@ -27,13 +27,13 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except (StorageError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # as that of distributed checkpoints is
+    except BaseException as error:  # such as that of distributed checkpoints
         reason = next(filter(None, (_reason(one, target) for one in _chain(error))), None)
         if reason is None:
             raise
         raise StorageError(
-            f"{target}: cannot be written ({reason}); what was finished before is kept: see to it that there is room, "
-            "and run the same command again: it goes on from the last checkpoint"
+            f"{target}: cannot be written ({reason}); finished work is kept: free some disk space, and run the same "
+            "command again to continue from the last checkpoint"
         ) from error
 
 

@@ -33,22 +33,22 @@ class CheckedReward:
         self._function, self._prompts, self._own = function, prompts, own
         self.__name__ = name  # in TRL's log
 
-    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **given: Any) -> Any:
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **arguments: Any) -> Any:
         """The rewards of these completions."""
-        columns = {name: values for name, values in self._columns(row).items() if name not in given}
-        found = self._called({"prompts": prompts, "completions": completions, **columns, **given})
+        columns = {name: values for name, values in self._columns(row).items() if name not in arguments}
+        found = self._called({"prompts": prompts, "completions": completions, **columns, **arguments})
         return self._checked(found, row, len(completions))
 
-    def _called(self, given: Mapping[str, Any]) -> Any:
+    def _called(self, arguments: Mapping[str, Any]) -> Any:
         try:
-            found = self._function(**given)
+            found = self._function(**arguments)
             return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
         except PromptCoTError:
             raise
         except Exception as error:
             raise InputError(
-                f"the reward {self.__name__} raised {type(error).__name__}: {error} ({_place(error)}); it is given "
-                f"{', '.join(given)}"
+                f"the reward {self.__name__} raised {type(error).__name__}: {error} ({_place(error)}); its arguments "
+                f"are {', '.join(arguments)}"
             ) from error
 
     def _columns(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
@@ -61,24 +61,27 @@ class CheckedReward:
     def _checked(self, found: Any, numbers: Sequence[int], wanted: int) -> list[float | None]:
         listed = found.tolist() if hasattr(found, "tolist") else found
         if not isinstance(listed, Sequence) or isinstance(listed, str):
-            raise InputError(f"the reward {self.__name__} gave {type(found).__name__}, and no list of numbers")
+            raise InputError(
+                f"the reward {self.__name__} returned {type(found).__name__}, which is not a list of numbers"
+            )
         rewards = [value.tolist() if hasattr(value, "tolist") else value for value in listed]
         if len(rewards) != wanted:
             raise InputError(
-                f"the reward {self.__name__} gave {len(rewards)} numbers for {wanted} completions: it must give one "
-                "for each, in their order"
+                f"the reward {self.__name__} returned {len(rewards)} numbers for {wanted} completions: it must return "
+                "one for each, in order"
             )
         for place, value in enumerate(rewards):
             if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
                 raise InputError(
-                    f"the reward {self.__name__} gave {value!r} for a completion of row "
-                    f"{self._prompts.id(numbers[place])}: give a finite number, or None where nothing can be said"
+                    f"the reward {self.__name__} returned {value!r} for a completion of row "
+                    f"{self._prompts.id(numbers[place])}: return a finite number, or None if the completion cannot be "
+                    "scored"
                 )
         return rewards
 
 
 def _place(error: Exception) -> str:
-    """The place where it was raised."""
+    """The file and line where an error was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 
@@ -89,12 +92,12 @@ async def _awaited(found: Any) -> Any:
 
 def reward_of(grpo: Grpo, prompts: Prompts) -> CheckedReward:
     """The reward of a recipe. Raises InputError for a missing function."""
-    told = grpo.reward
-    if told.function is not None:
-        name = told.function.rpartition(":")[2]
-        return CheckedReward(import_path.load(told.function), name, prompts, own=True)
-    overlong = (grpo.max_completion_length, told.buffer) if told.buffer else None
+    reward = grpo.reward
+    if reward.function is not None:
+        name = reward.function.rpartition(":")[2]
+        return CheckedReward(import_path.load(reward.function), name, prompts, own=True)
+    overlong = (grpo.max_completion_length, reward.buffer) if reward.buffer else None
     function = Reward(
-        verifier=told.verifier, limit=told.limit, format=told.format, unboxed=told.unboxed, overlong=overlong
+        verifier=reward.verifier, limit=reward.limit, format=reward.format, unboxed=reward.unboxed, overlong=overlong
     )
     return CheckedReward(function, function.__name__, prompts, own=False)

@@ -92,7 +92,7 @@ def _hush() -> None:
     for name in ("accelerate", "vllm", "trl.trainer.grpo_trainer"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
-    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")  # which is imported wherever it is there
+    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")  # TRL imports vLLM if it is installed
 
 
 def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tuple[EvalRecipe, list[Question]] | None:
@@ -127,7 +127,7 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
     settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": parallel.zero}
     settings["base"] = identity(Path(nano.resolve(recipe.model.path, "base")))
     if parallel.zero or parallel.fsdp:
-        settings |= {"processes": processes(), "decay": "matrices"}  # which earlier versions did not have under ZeRO
+        settings |= {"processes": processes(), "decay": "matrices"}  # which earlier versions did not record under ZeRO
     if parallel.fsdp:
         settings["fsdp"] = True
     if parallel.context > 1:
@@ -142,9 +142,9 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
 def _assumed(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of trainings by earlier versions that recorded fewer, or without evaluation."""
     defaults = {"method": Method(), "schedule": Schedule(), "precision": Precision()}
-    told = {name: section.model_dump(mode="json") for name, section in defaults.items()}
-    told["method"]["lora"] = Lora().model_dump(mode="json")
-    return {"settings": {**told, "eval": settings.get("eval")}}
+    sections = {name: section.model_dump(mode="json") for name, section in defaults.items()}
+    sections["method"]["lora"] = Lora().model_dump(mode="json")
+    return {"settings": {**sections, "eval": settings.get("eval")}}
 
 
 def _agreed(found: Found) -> Found:
@@ -156,7 +156,7 @@ def _agreed(found: Found) -> Found:
     [first] = broadcast_object_list([found])
     if first.path is not None and not first.path.is_dir():
         raise InputError(
-            f"{first.path}: the first process goes on from this checkpoint, and process {os.environ.get('RANK')} does "
+            f"{first.path}: the first process resumes from this checkpoint, and process {os.environ.get('RANK')} does "
             "not see it: output_dir must be on a file system that all machines share"
         )
     agreed: Found = first

@@ -139,10 +139,10 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
     weights = {name: _stored(tensor, dtype) for name, tensor in weights.items()}
     config = copy.deepcopy(model.config)
     if hasattr(config, "quantization_config"):
-        del config.quantization_config  # of the training alone
-    config.use_cache = True  # training switches it off
+        del config.quantization_config  # only used in training
+    config.use_cache = True  # training turns it off
     config._attn_implementation = "eager"
-    with torch.device("meta"):  # by its class, for under ZeRO-3 `from_config` would wait for the other processes
+    with torch.device("meta"):  # by its class, because under ZeRO-3 `from_config` would wait for the other processes
         plain = _plain_class(model)(config).to(dtype)
     _untie(plain, weights)
     plain.generation_config = _generation_config(model, tokenizer)

@@ -26,7 +26,7 @@ from promptcot.training.parallel import know_fsdp_on_cpus
 from promptcot.training.refusals import writing
 from promptcot.training.report.watching import Meter
 
-_NAMED = 20  # rows that an error names
+_NAMED = 20  # rows that an error lists
 _MARKS = 1 << 48
 
 
@@ -57,13 +57,13 @@ class Guarded:
     is_world_process_zero: Callable[[], bool]
 
     def __init__(
-        self, *, name_of: Callable[[int], str], meter: Meter, keep: int, eval_collator: Any = None, **given: Any
+        self, *, name_of: Callable[[int], str], meter: Meter, keep: int, eval_collator: Any = None, **arguments: Any
     ) -> None:
         self._name_of, self._meter, self._keep, self._eval_collator = name_of, meter, keep, eval_collator
         self._order = (-1, 0)
         self._step_rows: list[int] = []
         self._batch_rows: list[int] = []
-        super().__init__(**given)
+        super().__init__(**arguments)
 
     def create_accelerator_and_postprocess(self) -> None:
         """As in the base trainer, but FSDP also shards the model without GPUs."""
@@ -155,10 +155,10 @@ class Guarded:
 class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
     """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`."""
 
-    def __init__(self, *, store: TokenStore, context: int = 1, **given: Any) -> None:
+    def __init__(self, *, store: TokenStore, context: int = 1, **arguments: Any) -> None:
         self._store, self._context = store, context
-        self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
-        super().__init__(name_of=store.id, **given)
+        self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all tokens with a loss, and their number
+        super().__init__(name_of=store.id, **arguments)
         self.model_accepts_loss_kwargs = True  # each loss is divided by the tokens of the step, also of cut sequences
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
@@ -176,19 +176,19 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
         rows = [row for pack in inputs["rows"] for row in pack]
         counted = sum(int(self._store.lengths[row]) for row in rows) if inputs.get("leads", True) else 0
         self.note(rows, counted, int((inputs["labels"] != -100).sum()), marked=inputs.get("leads", True))
-        return super().training_step(model, inputs, *args, **named) * self._context  # of which this was a part
+        return super().training_step(model, inputs, *args, **named) * self._context  # this loss was a part of it
 
     def get_sp_size(self) -> int:
         """1: the processes of a group get the same batches, and split them (`context`), so none are gathered."""
         return 1
 
-    def _prepare_for_training(self, *given: Any, **named: Any) -> Any:
+    def _prepare_for_training(self, *arguments: Any, **named: Any) -> Any:
         if self._context == 1:
-            return super()._prepare_for_training(*given, **named)
+            return super()._prepare_for_training(*arguments, **named)
         attention = self.model.config._attn_implementation
         usual = ALL_ATTENTION_FUNCTIONS[attention]
         self.accelerator.deepspeed_ulysses_dl_adapter = lambda loader, model: loader
-        prepared = super()._prepare_for_training(*given, **named)
+        prepared = super()._prepare_for_training(*arguments, **named)
         only_in_training(attention, usual)
         return prepared
 

@@ -1,6 +1,6 @@
-"""The pages of the viewer: a list with search and filters, a problem with its history, decisions and notes.
+"""The pages of the viewer: a list with search and filters, and a problem with its history, decisions and notes.
 
-Everything works by links and forms; `view.js` adds keys. Who may ask is decided in `guard`.
+Everything works with links and forms; `view.js` adds keys. `guard` decides which requests are allowed.
 """
 
 from __future__ import annotations
@@ -16,41 +16,51 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from promptcot.errors import PromptCoTError
+from promptcot.errors import PromptCoTError, StorageError
 from promptcot.pages.formulas import Formulas
 from promptcot.pages.templates import stylesheet
 from promptcot.printable import printable
+from promptcot.storage.reviews import LONGEST_NOTE
+from promptcot.viewer.entries import own_id
 from promptcot.viewer.guard import Guard
 from promptcot.viewer.pages import list_html, message_html, own, problem_page_html
 from promptcot.viewer.queries import PAGE, Entry, Filter, Lists
 from promptcot.viewer.shelf import Shelf
 
-_LONGEST_BODY = 100_000
+_LONGEST_BODY = 500_000
+"""Bytes of a form. A note of 10,000 characters has 120,000 bytes if each is encoded as %XX%XX%XX%XX."""
 _LONGEST_NAME = 80
 _YEAR = 365 * 24 * 3600
 _DECISIONS: Mapping[str, Any] = {"accept": "accept", "reject": "reject"}
 _STATES = {
-    "being written": "This run is being written. Lists are renewed every few seconds.",
-    "interrupted": "This run was interrupted. What it wrote until then is shown.",
-    "incomplete": "Some files of this run are gone. What the others say is shown.",
+    "being written": "This run is being written. Reload the page to see new problems.",
+    "interrupted": "This run was interrupted. The page shows what it had written.",
+    "incomplete": "Some files of this run are gone. The page shows what the others contain.",
 }
 
 
-class Refused(PromptCoTError):
-    """A request that cannot be answered, with the `status` of its answer."""
+_MOST_IGNORED = 64_000_000
+"""Bytes of a form that is too long that are read before the connection is closed."""
+_TOO_LONG = f"Nothing was stored: a note can have {LONGEST_NOTE:,} characters."
+_OLD_FORM = "Nothing was stored: this form is from an earlier session. Open the problem again."
+_NO_PROBLEM = "No problem of this run has this id."
 
-    def __init__(self, words: str, status: int) -> None:
+
+class Refused(PromptCoTError):
+    """A request that cannot be fulfilled, with the `status` of its response. A `note` is shown, so it is not lost."""
+
+    def __init__(self, words: str, status: int, note: str = "") -> None:
         super().__init__(words)
-        self.status = status
+        self.status, self.note = status, note
 
 
 @dataclass
 class Viewer:
-    """The application over one run. `reviewer` is who reviews until another name is given."""
+    """The application for one run. `reviewer` is the name of reviewers who did not enter another."""
 
     shelf: Shelf
     guard: Guard
@@ -80,17 +90,22 @@ class Viewer:
 
     def _form(self, act: Callable[[Request, Mapping[str, str]], Response]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
-            fields = await _fields(request)
+            try:
+                fields = await _fields(request)
+            except ClientDisconnect:
+                return Response(status_code=400)
             if fields is None:
-                return HTMLResponse(message_html("This is longer than a note may be; it was not written down."), 413)
+                return HTMLResponse(message_html(_TOO_LONG), 413)
+            if len(note := _note(fields)) > LONGEST_NOTE:
+                return HTMLResponse(message_html(_TOO_LONG, note), 413)
             if not self.guard.is_csrf(request, fields.get("csrf", "")):
-                return HTMLResponse(message_html("This form is from an earlier session; open the page again."), 403)
+                return HTMLResponse(message_html(_OLD_FORM, note), 403)
             return await run_in_threadpool(self._answered, lambda: act(request, fields))
 
         return answer
 
     def _answered(self, make: Callable[[], Response]) -> Response:
-        """The answer; a damaged index is built again, once."""
+        """The response. A damaged index is rebuilt once."""
         try:
             try:
                 return make()
@@ -100,9 +115,9 @@ class Viewer:
                 self.shelf.rebuild()
                 return make()
         except Refused as error:
-            return HTMLResponse(message_html(str(error)), error.status)
+            return HTMLResponse(message_html(str(error), error.note), error.status)
         except (PromptCoTError, sqlite3.DatabaseError) as error:
-            return HTMLResponse(message_html(f"This cannot be shown now: {error}"), 500)
+            return HTMLResponse(message_html(f"The page cannot be shown now: {error}"), 500)
 
     def _list(self, request: Request) -> str:
         self.shelf.look_again()
@@ -110,14 +125,13 @@ class Viewer:
         with self.shelf.reading() as lists:
             place = {name: _whole(request.query_params.get(name)) for name in ("after", "before")}
             entries, has_more = _page_of(lists, wanted, place["after"], place["before"])
-            numbers = [one.number for one in entries]
             return list_html(
                 **self._common(request, wanted),
                 lists=lists,
                 entries=entries,
                 place=place,
                 has_more=has_more,
-                reviews=self.shelf.reviews(numbers),
+                reviews=self.shelf.latest_reviews([entry.id for entry in entries]),
                 reviewers=self.shelf.reviewers(),
                 formulas=Formulas(),
             )
@@ -128,45 +142,50 @@ class Viewer:
         with self.shelf.reading() as lists:
             number = lists.number_of(row_id)
             if number is None:
-                raise Refused("No problem of this run has this id.", 404)
+                raise Refused(_NO_PROBLEM, 404)
             before, after = lists.page(wanted, before=number, most=1), lists.page(wanted, after=number, most=1)
             return problem_page_html(
                 **self._common(request, wanted),
                 history=self.shelf.history(number, row_id),
                 before=before[0].id if before else None,
                 after=after[0].id if after else None,
-                said=self.shelf.said_of(row_id),
+                reviews=self.shelf.reviews_of(row_id),
                 formulas=Formulas(),
             )
 
     def _common(self, request: Request, wanted: Filter) -> dict[str, Any]:
-        """What every page has."""
-        notices = [words for words in (_STATES.get(self.shelf.files.state), self.shelf.trouble) if words]
+        """The values on every page."""
+        notices = [*filter(None, [_STATES.get(self.shelf.files.state)]), *self.shelf.notices()]
         named = request.cookies.get(self.guard.name_cookie)
         return {
             "run": self.shelf.directory.resolve().name,
             "notices": notices,
             "wanted": wanted,
-            "reviewer": _name(unquote(named)) if named else self.reviewer,
+            "reviewer": (_name(unquote(named)) if named else "") or _name(self.reviewer),
             "is_named": bool(named),
             "csrf": self.guard.csrf(request),
         }
 
     def _decide(self, request: Request, fields: Mapping[str, str]) -> Response:
-        row_id, note = unquote(fields.get("id", "")), fields.get("note", "").replace("\r\n", "\n").strip()
+        row_id, note = unquote(fields.get("id", "")), _note(fields)
         decision = _DECISIONS.get(fields.get("decision", ""))
         with self.shelf.reading() as lists:
-            if lists.number_of(row_id) is None:
-                raise Refused("No problem of this run has this id.", 404)
+            number, key = lists.number_of(row_id), row_id
+            if number is None:
+                raise Refused(_NO_PROBLEM, 404, note)
+            row_id = own_id(self.shelf.history(number, row_id))
         if decision is None and not note:
-            raise Refused("A note needs some words, or a decision.", 400)
+            raise Refused("Nothing was stored: the form has neither a decision nor a note.", 400)
         reviewer = self._common(request, Filter())["reviewer"]
-        self.shelf.decide(row_id, decision, note or None, reviewer)
+        try:
+            self.shelf.decide(row_id, decision, note or None, reviewer)
+        except StorageError as error:
+            raise Refused(f"Your review was not stored. {error}.", 500, note) from error
         wanted = Filter.of(dict(parse_qsl(fields.get("filter", ""))))
         if fields.get("to") == "list":
             place = {name: _whole(fields.get(name)) for name in ("after", "before")}
             return RedirectResponse(f"/?{wanted.address(**place)}", 303)
-        return RedirectResponse(f"/problem?{wanted.address(id=row_id)}", 303)
+        return RedirectResponse(f"/problem?{wanted.address(id=key)}", 303)
 
     def _name(self, request: Request, fields: Mapping[str, str]) -> Response:
         wanted = Filter.of(dict(parse_qsl(fields.get("filter", ""))))
@@ -181,22 +200,28 @@ class Viewer:
 def _page_of(
     lists: Lists, wanted: Filter, after: int | None, before: int | None
 ) -> tuple[list[Entry], tuple[bool, bool]]:
-    """A page of the list, the first where there is none at this place; and whether there are problems on both sides."""
-    found = lists.page(wanted, after, before, PAGE + 1)
-    if not found and (after is not None or before is not None):
+    """A page of the list, or the first page if there is nothing at this place; and whether there are problems before
+    and after it.
+    """
+    entries = lists.page(wanted, after, before, PAGE + 1)
+    if not entries and (after is not None or before is not None):
         return _page_of(lists, wanted, None, None)
     if before is not None:
-        return found[-PAGE:], (len(found) > PAGE, True)
-    return found[:PAGE], (after is not None, len(found) > PAGE)
+        return entries[-PAGE:], (len(entries) > PAGE, True)
+    return entries[:PAGE], (after is not None, len(entries) > PAGE)
 
 
 async def _fields(request: Request) -> dict[str, str] | None:
-    """The fields of a form; None for one that is too long."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_BODY:
+    """The fields of a form; None if it is too long. Raises ClientDisconnect."""
+    body, length = bytearray(), 0
+    async for part in request.stream():  # to the end, or a browser would show an error instead of our response
+        length += len(part)
+        if length <= _LONGEST_BODY:
+            body += part
+        elif length > _MOST_IGNORED:
             return None
+    if length > _LONGEST_BODY:
+        return None
     try:
         pairs = parse_qsl(body.decode(errors="replace"), errors="replace", max_num_fields=50)
     except ValueError:  # more fields than any form of ours has
@@ -205,7 +230,7 @@ async def _fields(request: Request) -> dict[str, str] | None:
 
 
 def _is_busy(error: sqlite3.DatabaseError) -> bool:
-    """Whether the index is in use, or has no space, rather than damaged."""
+    """Whether the index is in use or the disk is full, rather than the index damaged."""
     name = getattr(error, "sqlite_errorname", "")
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_INTERRUPT", "SQLITE_NOMEM"))
 
@@ -219,6 +244,10 @@ def _file(text: str, kind: str) -> Callable[[Request], Any]:
         return Response(text, media_type=kind)
 
     return answer
+
+
+def _note(fields: Mapping[str, str]) -> str:
+    return fields.get("note", "").replace("\r\n", "\n").strip()
 
 
 def _name(text: str) -> str:

@@ -1,7 +1,7 @@
-"""What lists show of each problem, read from its lines in the files of the run; and its whole history.
+"""The entry of each problem in the index, and the complete history of one problem, read from the files of the run.
 
-A problem is listed once a step other than `sample` names it. The fields are those of `core.history.assemble`, so that a
-list says what the page of a problem says. Traces are read for the page only.
+A problem is listed as soon as a step other than `sample` has written its id. The fields are those of
+`core.history.assemble`, so the list and the page of a problem agree. Traces are read only for the page.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from promptcot.core.criteria import RATINGS
 from promptcot.core.history import SET, Found, History, Outcome, assemble
 from promptcot.records import Row
 from promptcot.storage.json import loads
-from promptcot.viewer.tables import clean, meta, transaction
+from promptcot.viewer.tables import clean, key_of, meta, set_meta, transaction
 
 UNKNOWN = -1.0
-_BATCH = 5_000
+_BATCH, _BATCH_BYTES = 5_000, 32_000_000
+"""The rows of a batch and about how many bytes of lines, which bound the memory."""
 _NOT_LISTED = "sample"
 _WORST_FIRST = ("unreadable", *reversed(RATINGS))
-_LONGEST = {"answer": 200, "reason": 200, "level": 200}
+_LONGEST = 200
+"""Characters of a value in a list. A filter compares the shortened values."""
 _PLACES = "SELECT file, start, length FROM place JOIN file USING (file)"
 _MANY = 20_000
-"""From so many rows on, other processes make their entries."""
+"""From this number of rows, several processes read them."""
 
 Stale = tuple[int, str, Sequence[tuple[int, int, int]]]
-"""A number, its id, and the places of its lines: file, start, length."""
+"""The number of a row, its id, and the places of its lines: file, start, length."""
 Made = tuple[tuple[Any, ...], tuple[str, str, list[str], str]]
-"""A row of `problem`; and problem, rationale, concepts, answer."""
+"""A row of the table `problem`; and problem, rationale, concepts, answer."""
 
 
 class _File(NamedTuple):
@@ -51,7 +53,7 @@ class _File(NamedTuple):
 
 
 class Lines:
-    """The files of a run, open, to read lines at their places. A file that was removed gives no lines."""
+    """The open files of a run, to read lines at given places. A file that was removed gives no lines."""
 
     def __init__(self, files: Sequence[tuple[Any, ...]], ends: str | None, directory: Path) -> None:
         self._stack = ExitStack()
@@ -72,7 +74,7 @@ class Lines:
         self._stack.close()
 
     def found(self, places: Sequence[tuple[int, int, int]], *, traces: bool) -> Iterator[Found]:
-        """What stands at these places (file, start, length); without `traces`, theirs are passed over."""
+        """The rows at these places (file, start, length). Without `traces`, files of traces are not read."""
         last = None
         for number, start, length in places:
             file = self._files.get(number)
@@ -91,11 +93,16 @@ class Lines:
 
 
 def history(index: sqlite3.Connection, directory: Path, number: int, row_id: str) -> History:
-    """All that the files say of one problem."""
+    """The complete history of one problem."""
     places = index.execute(f"{_PLACES} WHERE number = ? ORDER BY position, start", (number,)).fetchall()
     with Lines(_files_of(index), meta(index, "ends"), directory) as lines:
-        found = lines.found(places, traces=True)
-        return assemble(row_id, [one for one in found if clean(str(one.row.get("id"))) == row_id])
+        rows = lines.found(places, traces=True)
+        return assemble(row_id, [line for line in rows if key_of(str(line.row.get("id"))) == row_id])
+
+
+def own_id(problem: History) -> str:
+    """The id of a problem as it is in the files of the run: the index replaces lone surrogates."""
+    return str(problem.events[0].row.get("id")) if problem.events else problem.id
 
 
 def _files_of(index: sqlite3.Connection) -> list[tuple[Any, ...]]:
@@ -103,20 +110,24 @@ def _files_of(index: sqlite3.Connection) -> list[tuple[Any, ...]]:
 
 
 def renew(index: sqlite3.Connection, directory: Path, progress: Callable[[int], None]) -> None:
-    """Read the rows again that are `stale`, some at a time: what was done stays done if the process ends."""
+    """Read the `stale` rows again, in batches. Finished batches are kept if the process ends.
+
+    Afterwards the caller has to count the values of the columns again (`queries.count_values`).
+    """
     known = {name for (name,) in index.execute("SELECT name FROM concept")}
     is_new = index.execute("SELECT 1 FROM problem LIMIT 1").fetchone() is None
-    for last, count, made in _made(index, directory):
+    for last, count, entries in _made(index, directory):
         with transaction(index):
             if not is_new:
                 _remove(index, last)
-            _insert(index, made, known)
+            _insert(index, entries, known)
             index.execute("DELETE FROM stale WHERE number <= ?", (last,))
+            set_meta(index, "counted", "no")
         progress(count)
 
 
 def _made(index: sqlite3.Connection, directory: Path) -> Iterator[tuple[int, int, list[Made]]]:
-    """Of each batch of stale rows its last number, how many they are, and the entries of those that are listed."""
+    """For each batch of stale rows: its last number, its size, and the entries of the rows that are listed."""
     files, ends = _files_of(index), meta(index, "ends")
     if index.execute("SELECT COUNT(*) FROM stale").fetchone()[0] < _MANY:
         with Lines(files, ends, directory) as lines:
@@ -131,21 +142,21 @@ def _made(index: sqlite3.Connection, directory: Path) -> Iterator[tuple[int, int
         for batch in _batches(index):
             waiting.append((batch[-1][0], len(batch), pool.submit(_work, batch)))
             if len(waiting) > 2 * workers:
-                last, count, made = waiting.popleft()
-                yield last, count, made.result()
-        for last, count, made in waiting:
-            yield last, count, made.result()
+                last, count, entries = waiting.popleft()
+                yield last, count, entries.result()
+        for last, count, entries in waiting:
+            yield last, count, entries.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 _worker: Lines
-"""The open files of a process that makes entries."""
+"""The open files of a worker process."""
 
 
 def _begin(files: Sequence[tuple[Any, ...]], ends: str | None, directory: Path) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for this one stops it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops this one
     _worker = Lines(files, ends, directory)
 
 
@@ -154,7 +165,7 @@ def _work(batch: Sequence[Stale]) -> list[Made]:
 
 
 def _batches(index: sqlite3.Connection) -> Iterator[list[Stale]]:
-    """The stale rows in order with the places of their lines, many at a time."""
+    """The stale rows in order, with the places of their lines."""
     last = -1
     while numbers := index.execute(
         "SELECT number FROM stale WHERE number > ? ORDER BY number LIMIT ?", (last, _BATCH)
@@ -166,21 +177,28 @@ def _batches(index: sqlite3.Connection) -> Iterator[list[Stale]]:
             "ORDER BY stale.number, position, start",
             span,
         )
-        yield [
-            (number, name, [place[2:] for place in mine if place[2] is not None])
-            for (number, name), mine in groupby(places, itemgetter(0, 1))
-        ]
+        batch: list[Stale] = []
+        size = 0
+        for (number, row_id), lines in groupby(places, itemgetter(0, 1)):
+            batch.append((number, row_id, [line[2:] for line in lines if line[2] is not None]))
+            size += sum(length for _, _, length in batch[-1][2])
+            if size > _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
 
 
 def _entries(lines: Lines, batch: Sequence[Stale]) -> list[Made]:
-    """The row of `problem` and the texts of each of these that is listed."""
-    made: list[Made] = []
+    """The entries of those rows of a batch that are listed."""
+    entries: list[Made] = []
     for number, row_id, places in batch:
-        found = [*lines.found(places, traces=False)]
-        if any(one.step != _NOT_LISTED for one in found):
-            it = assemble(row_id, found)
-            made.append((_entry(number, it), (clean(it.problem), clean(it.rationale), _concepts(it), clean(it.answer))))
-    return made
+        rows = [*lines.found(places, traces=False)]
+        if any(row.step != _NOT_LISTED for row in rows):
+            it = assemble(row_id, rows)
+            texts = clean(it.problem), clean(it.rationale), _concepts(it), clean(it.answer)
+            entries.append((_entry(number, it), texts))
+    return entries
 
 
 def _remove(index: sqlite3.Connection, last: int) -> None:
@@ -188,33 +206,38 @@ def _remove(index: sqlite3.Connection, last: int) -> None:
         index.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT number FROM stale WHERE number <= ?)", (last,))
 
 
-def _insert(index: sqlite3.Connection, made: Sequence[Made], known: set[str]) -> None:
-    index.executemany(f"INSERT INTO problem VALUES ({', '.join('?' * 12)})", (entry for entry, _ in made))
-    texts = ((entry[0], text[0], text[1], "\n".join(text[2]), text[3]) for entry, text in made)
+def _insert(index: sqlite3.Connection, entries: Sequence[Made], known: set[str]) -> None:
+    index.executemany(f"INSERT INTO problem VALUES ({', '.join('?' * 12)})", (entry for entry, _ in entries))
+    texts = ((entry[0], text[0], text[1], "\n".join(text[2]), text[3]) for entry, text in entries)
     index.executemany("INSERT INTO text (rowid, problem, rationale, concepts, answer) VALUES (?, ?, ?, ?, ?)", texts)
-    fresh = {name for _, text in made for name in text[2]} - known
+    fresh = {name for _, text in entries for name in text[2]} - known
     index.executemany("INSERT OR IGNORE INTO concept VALUES (?)", ((name,) for name in fresh))
     known |= fresh
 
 
 def _entry(number: int, it: History) -> tuple[Any, ...]:
-    verdicts = [(one.judge, one.verdict if one.verdict in RATINGS else "unreadable") for one in it.judged]
+    verdicts = [(judged.judge, judged.verdict if judged.verdict in RATINGS else "unreadable") for judged in it.judged]
     worst = min((verdict for _, verdict in verdicts), key=_WORST_FIRST.index, default="")
     reason = it.fate.kind in ("dropped", "failed") and f"{it.fate.step}: {it.fate.reason or 'no reason given'}"
     return (
         number,
-        it.id,
-        clean(it.level)[: _LONGEST["level"]],
+        key_of(it.id),
+        _flat(it.level),
         worst,
         clean(", ".join(f"{judge}: {verdict}" for judge, verdict in verdicts)),
-        clean(it.validity),
+        _flat(it.validity),
         _share(it.agreement),
         _share(it.pass_rate),
         -1 if it.n is None or abs(it.n) >= 2**63 else it.n,
         it.fate.kind,
-        clean(reason or "")[: _LONGEST["reason"]],
-        clean(it.answer)[: _LONGEST["answer"]],
+        _flat(reason or ""),
+        clean(it.answer)[:_LONGEST],
     )
+
+
+def _flat(text: str | None) -> str:
+    """A value on one line, as a form can send it back."""
+    return " ".join(clean(text).split())[:_LONGEST].rstrip()
 
 
 def _share(value: float | None) -> float:
@@ -222,15 +245,14 @@ def _share(value: float | None) -> float:
 
 
 def _concepts(it: History) -> list[str]:
-    return [clean(name) for name in islice(it.concepts, 1000)]
+    names = (" ".join(clean(name).split())[:1000].rstrip() for name in islice(it.concepts, 1000))
+    return [name for name in names if name]
 
 
 def _has_traces(handle: int) -> bool:
-    """Whether the first row is one of several traces of a problem."""
-    start = b""
-    while b"\n" not in start and (more := os.pread(handle, 1 << 20, len(start))):
-        start += more
-    return "sample" in (_row(start.partition(b"\n")[0]) or {})
+    """Whether the rows of a file are traces, of which a problem can have several. The first row shows it."""
+    with open(handle, "rb", closefd=False) as file:
+        return "sample" in (_row(file.readline()) or {})
 
 
 def _row(line: bytes) -> Row | None:

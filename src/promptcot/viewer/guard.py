@@ -1,9 +1,9 @@
-"""Who may ask, and what pages may do.
+"""Decides which requests are allowed, and what a page may do.
 
-A page needs the token of the address that was printed, once; after that a cookie that scripts cannot read and other
-sites cannot send. A request must name this machine as its host (else a foreign name could be pointed at it: DNS
-rebinding), and a change must come from a page of ours (Origin, Sec-Fetch-Site) with the value that its form holds
-(CSRF). Cookies do not know ports, so their names do.
+The first request needs the token in the printed address. It sets a cookie that scripts cannot read and other sites
+cannot send, and later requests need the cookie. A request must name this machine as its host, because another name
+could be resolved to this address (DNS rebinding). A change must come from one of our pages (Origin, Sec-Fetch-Site),
+with the CSRF value of its form. Cookies are shared between ports, so their names contain the port.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _OPEN = "/open/"
-"""Before the token: in a query it would be taken for a key, and hidden where it is printed."""
+"""The path before the token. In a query string, `redaction` would hide it as a secret when it is printed."""
 _NO_TOKEN = "This page needs the address that `promptcot view` printed when it started, with its token."
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -43,7 +43,7 @@ def _token() -> str:
 
 @dataclass
 class Guard:
-    """The token and the secrets of one server. `host` and `port` are where it listens."""
+    """The token and the secrets of one server, which listens at `host` and `port`."""
 
     host: str
     port: int
@@ -61,33 +61,33 @@ class Guard:
         return f"{self.cookie}-name"
 
     def address(self) -> str:
-        """What is printed: the first page, with the token."""
+        """The address that is printed, with the token."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{self.port}{_OPEN}{self.token}"
 
     def csrf(self, request: Request) -> str:
-        """What a form of this session holds."""
+        """The CSRF value in the forms of this session."""
         return self._signed(f"form {request.cookies.get(self.cookie, '')}")
 
     def is_csrf(self, request: Request, given: str) -> bool:
         return _same(self.csrf(request), given)
 
     async def __call__(self, request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        """The answer to a request that may be made, or why it may not; with the headers of every page."""
+        """The response to a request, or its refusal, with the headers of every page."""
         response = self._refused(request) or self._welcomed(request) or await answer(request)
         response.headers.update(HEADERS)
         return response
 
     def _refused(self, request: Request) -> Response | None:
         if not self._is_here(request.headers.get("host", "")):
-            return PlainTextResponse("This host name is not that of this page.\n", 403)
+            return PlainTextResponse("This server does not answer to this host name. Open the printed address.\n", 403)
         if request.method not in ("GET", "HEAD") and not _is_from_here(request):
             return PlainTextResponse("A change must come from a page of this server.\n", 403)
         return None
 
     def _welcomed(self, request: Request) -> Response | None:
-        """A cookie for who has the token, a word for who has neither."""
+        """A redirect with a cookie for the token, or a refusal if there is neither token nor cookie."""
         path = request.url.path
         if request.method == "GET" and path.startswith(_OPEN) and _same(self.token, path.removeprefix(_OPEN)):
             response = RedirectResponse("/", 303)
@@ -104,8 +104,8 @@ class Guard:
         return hmac.new(self._key, text.encode(errors="replace"), hashlib.sha256).hexdigest()
 
     def _is_here(self, host: str) -> bool:
-        """Whether a request names this server as its host. Who is bound to all addresses may be called by any number,
-        since what rebinding needs is a name.
+        """Whether a request names this server as its host. A server on all addresses accepts every IP address, because
+        DNS rebinding needs a name.
         """
         name, port = _split(host)
         if port != self.port:
@@ -118,18 +118,18 @@ class Guard:
 
 
 def _is_from_here(request: Request) -> bool:
-    """By what browsers say of where a request comes from; programs that are no browser say nothing."""
+    """Whether a request comes from one of our pages, by the headers of browsers. Other programs do not send them."""
     headers: Mapping[str, str] = request.headers
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site != "same-origin":
         return False
-    if origin == "null":  # what a page without referrer sends
+    if origin == "null":  # sent by a page without referrer
         return site == "same-origin"
     return origin is None or origin == f"http://{headers.get('host', '')}"
 
 
 def _split(host: str) -> tuple[str, int | None]:
-    """A host without its brackets, and its port; 80 where none is named."""
+    """A host without its brackets, and its port, 80 by default."""
     name, colon, port = host.rpartition(":")
     if not colon or (":" in name and not name.endswith("]")):
         name, port = host, "80"
@@ -144,6 +144,6 @@ def _is_number(name: str) -> bool:
     return True
 
 
-def _same(one: str, other: str) -> bool:
-    """Compares in a time that tells nothing of where they differ."""
-    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
+def _same(given: str, expected: str) -> bool:
+    """Compares in constant time."""
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode(errors="replace"))

@@ -1,8 +1,8 @@
-"""The index of a run: where it lies, when it is built, renewed and thrown away.
+"""The index of a run: where it is stored, and when it is built, updated or rebuilt.
 
-It lies in `view.index` in the directory of the run, or, where that cannot be written, in the user's cache directory.
-One process writes it at a time; readers go on meanwhile. A damaged index is built again, since the files of the run
-have all that is in it.
+It is in `view.index` in the run directory or, if that is not writable, in the user's cache directory. One process
+writes at a time, and others can read meanwhile. A damaged index is rebuilt, because everything in it comes from the
+files of the run.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptcot.errors import StorageError
 from promptcot.inspection.files import RunFiles
+from promptcot.storage.atomic import removed_on_error
 from promptcot.viewer.entries import renew
 from promptcot.viewer.queries import count_values
 from promptcot.viewer.scanning import has_changed, scan, sources
-from promptcot.viewer.tables import INDEXED, create, is_ours, opened, set_meta
+from promptcot.viewer.tables import INDEXED, create, is_ours, meta, opened, set_meta
 
 FOLDER = "view.index"
 _FILE, _LOCK = "index.sqlite", "lock"
@@ -30,7 +32,9 @@ _FILE, _LOCK = "index.sqlite", "lock"
 
 @dataclass
 class Hooks:
-    """What is said while an index is built: bytes read `of` all, rows indexed, and that another process is at it."""
+    """Called while an index is built: with the bytes that were read, with the rows that were indexed, when another
+    process is building the index, and when a damaged index is rebuilt.
+    """
 
     read: Callable[[int, int], None] = lambda done, of: None
     indexed: Callable[[int, int], None] = lambda done, of: None
@@ -40,7 +44,7 @@ class Hooks:
 
 @dataclass
 class Index:
-    """The index of the run in `directory`; `folder` is where it lies."""
+    """The index of the run in `directory`, stored in `folder`."""
 
     directory: Path
     folder: Path
@@ -51,9 +55,9 @@ class Index:
         return self.folder / _FILE
 
     def bring_up_to_date(self, files: RunFiles) -> bool:
-        """Build the index, or renew it for the files that changed; returns whether anything was done.
+        """Build the index, or update it for the files that changed. Returns whether it was changed.
 
-        Waits for another process that is at it. Raises StorageError, and InputError without full text search.
+        Waits while another process writes it. Raises StorageError, and InputError without full text search.
         """
         try:
             if self._is_current(files):
@@ -62,14 +66,18 @@ class Index:
                 if self._is_current(files):
                     return False
                 self._renew(files) if self._is_sound() else self._build(files)
+        except BrokenExecutor as error:
+            raise StorageError(
+                f"{self.directory}: a process that reads the files was killed; free some memory, and try again"
+            ) from error
         except (sqlite3.Error, OSError) as error:
             raise StorageError(
-                f"{self.folder}: the index cannot be written ({error}); see to it that there is space, or remove it"
+                f"{self.folder}: the index cannot be written ({error}); free some space, or remove this directory"
             ) from error
         return True
 
     def reader(self) -> sqlite3.Connection:
-        """A connection that reads. Raises sqlite3.Error."""
+        """A connection for reading. Raises sqlite3.Error."""
         return opened(self.path)
 
     def throw_away(self) -> None:
@@ -83,10 +91,11 @@ class Index:
             return False
         try:
             with _closing(opened(self.path)) as index:
-                return not has_changed(index, files) and index.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is None
+                is_read = index.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is None
+                return is_read and meta(index, "counted") == "yes" and not has_changed(index, files)
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError:  # what is damaged is found out again by who holds the lock
+        except sqlite3.DatabaseError:  # whoever holds the lock finds the damage again and rebuilds
             return False
 
     def _is_sound(self) -> bool:
@@ -100,17 +109,18 @@ class Index:
             return False
 
     def _build(self, files: RunFiles) -> None:
-        made = self.folder / f"{_FILE}.partial"
-        with _closing(create(made)) as index:
-            self._read(index, files)
-            index.execute("INSERT OR IGNORE INTO stale SELECT number FROM row")
-            self._renew_rows(index)
-            index.execute("ANALYZE")
-            set_meta(index, "complete", "yes")
-        self.throw_away()
-        made.replace(self.path)
+        partial = self.folder / f"{_FILE}.partial"
+        with removed_on_error(partial):
+            with _closing(create(partial)) as index:
+                self._read(index, files)
+                index.execute("INSERT OR IGNORE INTO stale SELECT number FROM row")
+                self._renew_rows(index)
+                index.execute("ANALYZE")
+                set_meta(index, "complete", "yes")
+            self.throw_away()
+            partial.replace(self.path)
         with _closing(opened(self.path)) as index:
-            index.execute("PRAGMA journal_mode = WAL")  # readers go on while it is renewed
+            index.execute("PRAGMA journal_mode = WAL")  # allows reading during an update
 
     def _renew(self, files: RunFiles) -> None:
         try:
@@ -124,7 +134,7 @@ class Index:
             self._build(files)
 
     def _read(self, index: sqlite3.Connection, files: RunFiles) -> None:
-        total = sum(one.path.stat().st_size for one in sources(files) if one.path.is_file())
+        total = sum(source.path.stat().st_size for source in sources(files) if source.path.is_file())
         done = 0
 
         def progress(count: int) -> None:
@@ -150,7 +160,8 @@ class Index:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """The lock of who writes."""
+        """Holds the lock for writing."""
+        self.folder.mkdir(exist_ok=True)  # somebody may have deleted it
         handle = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             try:
@@ -164,7 +175,7 @@ class Index:
 
 
 def folder_for(directory: Path) -> Path:
-    """Where the index of a run lies: beside its files, else in the user's cache, else in a folder for a while."""
+    """The directory of the index: in the run directory, else in the user's cache, else a temporary one."""
     digest = hashlib.blake2b(os.fsencode(directory.resolve()), digest_size=8).hexdigest()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "promptcot" / FOLDER / digest
     for folder in (directory / FOLDER, cache):

@@ -1,7 +1,7 @@
-"""Where the lines of each id lie in a run's files: which files changed, and what is new in them.
+"""Finds the lines of each id in the files of a run: which files changed, and what is new in them.
 
-A file that only grew is read from where it ended before; of one that was written anew, or is gone, the old places are
-removed. The rows that this touches become `stale`: `entries` reads them again. Nothing is parsed here but ids.
+If a file only grew, only the new part is read. If it was rewritten or removed, its old places are deleted. The rows
+concerned become `stale`, and `entries` reads them again. Only ids are parsed here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,10 +17,10 @@ from pathlib import Path
 from promptcot.core.history import SET
 from promptcot.inspection.files import RunFiles
 from promptcot.storage.json import loads
-from promptcot.viewer.tables import meta, set_meta, transaction
+from promptcot.viewer.tables import key_of, meta, set_meta, transaction
 
 Progress = Callable[[int], None]
-"""Called with bytes that were read."""
+"""Called with the number of bytes that were read."""
 
 _BATCH = 20_000
 _EDGE = 4096
@@ -30,7 +30,7 @@ _LONGEST_ID = 1000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of the run: of which step and outcome, and its place in the order of the history."""
+    """A file of the run, with its step, its outcome, and its position in the order of the steps."""
 
     step: str
     outcome: str
@@ -39,39 +39,51 @@ class Source:
 
 
 def sources(files: RunFiles) -> list[Source]:
-    """The files of a run, in the order in which its steps wrote them; the set comes last."""
-    found = [
+    """The files of a run in the order of its steps; the set comes last."""
+    entries = [
         (step.name, outcome, path)
         for step in files.steps
         for outcome, path in (("out", step.rows), ("dropped", step.dropped), ("failed", step.failed))
         if path is not None
     ]
     if files.set_path is not None:
-        found.append((SET, "out", files.set_path))
-    return [Source(step, outcome, position, path) for position, (step, outcome, path) in enumerate(found)]
+        entries.append((SET, "out", files.set_path))
+    return [Source(step, outcome, position, path) for position, (step, outcome, path) in enumerate(entries)]
 
 
 def has_changed(index: sqlite3.Connection, files: RunFiles) -> bool:
-    """Whether a file is not as it was when it was read last. Looks at sizes and times only."""
-    known = {row[:2]: row[2:] for row in index.execute("SELECT step, outcome, path, size, mtime, inode FROM file")}
+    """Whether a file changed since it was last read. Compares names, positions, sizes, times and inodes only."""
+    columns = "step, outcome, position, path, size, mtime, inode"
+    known = {row[:2]: row[2:] for row in index.execute(f"SELECT {columns} FROM file")}
     now = sources(files)
     if len(known) != len(now) or meta(index, "ends") != _ends(files):
         return True
-    return any(known.get((one.step, one.outcome)) != (str(one.path.name), *_stamp(one.path)) for one in now)
+    return any(
+        known.get((file.step, file.outcome)) != (file.position, file.path.name, *_stamp(file.path)) for file in now
+    )
 
 
 def scan(index: sqlite3.Connection, files: RunFiles, progress: Progress) -> None:
-    """Bring the places up to date. All of it is one transaction."""
+    """Update the places, in one transaction."""
     now = sources(files)
     with transaction(index):
-        named = {(one.step, one.outcome) for one in now}
+        named = {(source.step, source.outcome) for source in now}
+        if _is_reordered(index, now):  # the last step of a row decides where it ended
+            index.execute("INSERT OR IGNORE INTO stale SELECT number FROM row")
         for file, step, outcome in index.execute("SELECT file, step, outcome FROM file").fetchall():
             if (step, outcome) not in named:
                 _forget(index, file)
                 index.execute("DELETE FROM file WHERE file = ?", (file,))
-        for one in now:
-            _scan_one(index, one, progress)
+        for source in now:
+            _scan_one(index, source, progress)
         _mark_ends(index, files)
+
+
+def _is_reordered(index: sqlite3.Connection, now: Sequence[Source]) -> bool:
+    """Whether the files that are known already have another order: that of the summary, once a run has one."""
+    before = index.execute("SELECT step, outcome FROM file WHERE position IS NOT NULL ORDER BY position").fetchall()
+    known = [(source.step, source.outcome) for source in now if (source.step, source.outcome) in before]
+    return known != [name for name in before if name in known]
 
 
 def _scan_one(index: sqlite3.Connection, source: Source, progress: Progress) -> None:
@@ -84,13 +96,14 @@ def _scan_one(index: sqlite3.Connection, source: Source, progress: Progress) -> 
         stamp = _stamp(source.path)
         with source.path.open("rb") as handle:
             if stamp != (size, mtime, inode):
-                if upto and (stamp[2] != inode or stamp[0] < upto or _mark(handle.fileno(), upto) != mark):
+                has_grown = stamp[2] == inode and stamp[0] > size and _mark(handle.fileno(), upto) == mark
+                if upto and not has_grown:
                     _forget(index, file)
                     upto = 0
                 handle.seek(upto)
                 upto = _add(index, file, handle, upto, stamp[0], progress)
                 mark = _mark(handle.fileno(), upto)
-    except OSError:  # it was removed meanwhile: the next look finds it gone
+    except OSError:  # it has just been removed; the next check finds it missing
         return
     index.execute(
         "UPDATE file SET position = ?, path = ?, size = ?, mtime = ?, inode = ?, upto = ?, mark = ? WHERE file = ?",
@@ -99,16 +112,16 @@ def _scan_one(index: sqlite3.Connection, source: Source, progress: Progress) -> 
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    """Size, time and inode; of a file that is gone (-1, 0, 0)."""
+    """Size, time and inode of a file; (-1, 0, 0) if it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return -1, 0, 0
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _mark(handle: int, upto: int) -> bytes:
-    """A hash of the first bytes of a file and of the last ones that were read: whether it only grew since."""
+    """A hash of the first bytes of a file and of the last ones that were read, to see whether it only grew."""
     edges = os.pread(handle, min(_EDGE, upto), 0) + os.pread(handle, min(_EDGE, upto), max(0, upto - _EDGE))
     return hashlib.blake2b(edges, digest_size=16).digest()
 
@@ -121,7 +134,7 @@ def _forget(index: sqlite3.Connection, file: int) -> None:
 def _add(
     index: sqlite3.Connection, file: int, handle: Iterator[bytes], start: int, size: int, progress: Progress
 ) -> int:
-    """Add the places of the lines from here on; returns where the last whole line ends."""
+    """Add the places of the lines from `start`; returns the end of the last complete line."""
     lines, is_complete = _places(handle, start, size), meta(index, "complete") == "yes"
     while batch := list(islice(lines, _BATCH)):
         names = [(name,) for name, _, _ in batch if name]
@@ -130,7 +143,7 @@ def _add(
             "INSERT OR IGNORE INTO place SELECT number, ?, ?, ? FROM row WHERE id = ?",
             ((file, at, length, name) for name, at, length in batch if name),
         )
-        if is_complete:  # else all rows are, when all files are read
+        if is_complete:  # while an index is built, all rows become stale at the end
             index.executemany("INSERT OR IGNORE INTO stale SELECT number FROM row WHERE id = ?", names)
         end = batch[-1][1] + batch[-1][2]
         progress(end - start)
@@ -139,7 +152,7 @@ def _add(
 
 
 def _places(lines: Iterator[bytes], at: int, size: int) -> Iterator[tuple[str | None, int, int]]:
-    """The id (None for what is no row), start and length of each line. A torn last line is left for later."""
+    """The id (None if it is not a row), start and length of each line. An incomplete last line is left for later."""
     for line in lines:
         if at >= size:
             return
@@ -151,7 +164,7 @@ def _places(lines: Iterator[bytes], at: int, size: int) -> Iterator[tuple[str | 
 
 
 def id_of(line: bytes) -> str | None:
-    """The id of a line; only a line that does not begin with it, or that is torn, is parsed."""
+    """The id of a line. The line is parsed only if it does not begin with its id, or is incomplete."""
     if line.startswith(_START) and line.endswith(b"}\n"):
         end = line.find(b'"', len(_START), len(_START) + _LONGEST_ID)
         name = line[len(_START) : end]
@@ -164,12 +177,12 @@ def id_of(line: bytes) -> str | None:
         row = loads(line)
     except ValueError:
         return None
-    found = str(row["id"]) if isinstance(row, dict) and row.get("id") is not None else None
-    return None if found is None else found.encode(errors="replace").decode()
+    row_id = str(row["id"]) if isinstance(row, dict) and row.get("id") is not None else None
+    return None if row_id is None else key_of(row_id)
 
 
 def _ends(files: RunFiles) -> str:
-    """The step whose rows are the set where there is no `set.jsonl`."""
+    """The step whose rows are the set if there is no `set.jsonl`."""
     return files.last.name if files.set_path is None and files.last is not None else ""
 
 

@@ -1,4 +1,4 @@
-"""Serves the viewer on an address of this machine, until it is told to stop."""
+"""Serves the viewer on an address of this machine until it is cancelled."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from promptcot.viewer.shelf import Shelf
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to those who hear them for the whole program."""
+    """Leaves the handling of signals to the program."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
 
 
 async def serve(shelf: Shelf, host: str, port: int, reviewer: str, ready: Callable[[Guard], None]) -> None:
-    """Serve a run until this is cancelled; `ready` is called when the address is known. Raises InputError."""
+    """Serve a run until this is cancelled. Calls `ready` when the address is known. Raises InputError."""
     listening = listening_at(host, port)
     guard = Guard(host, listening.getsockname()[1])
     config = uvicorn.Config(
         Viewer(shelf, guard, reviewer).app(),
-        access_log=False,  # it would have the token
+        access_log=False,  # it would contain the token
         log_level="error",
         lifespan="off",
         server_header=False,
@@ -48,14 +48,16 @@ async def serve(shelf: Shelf, host: str, port: int, reviewer: str, ready: Callab
 
 
 def listening_at(host: str, port: int) -> socket.socket:
-    """A socket bound to this address; port 0 is any that is free. Raises InputError."""
+    """A socket that listens at this address; port 0 is any free port. Raises InputError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(128)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
     except (OSError, UnicodeError) as error:
-        found.close()
-        raise InputError(f"{host}:{port}: cannot listen there ({error}); choose another --port, or none") from error
-    return found
+        listening.close()
+        raise InputError(
+            f"{host}:{port}: cannot listen there ({error}); choose another --host or --port, or leave them out"
+        ) from error
+    return listening

@@ -1,7 +1,7 @@
-"""A run that is open in the viewer: its files, its index and its reviews, as they are now.
+"""A run that is open in the viewer: its files, its index and its reviews.
 
-At a request it is looked, at most every few seconds, whether files grew; the index is then renewed beside the readers.
-Reviews are looked at each time, so that a decision of another reviewer is seen at once.
+A request checks whether files changed, at most every few seconds. The index is then updated in the background. Reviews
+are checked at each request, so decisions of other reviewers are visible at once.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from promptcot.core.history import History
 from promptcot.errors import InputError, StorageError
-from promptcot.inspection.files import RunFiles
-from promptcot.storage.reviews import REVIEWS, Decision, Review, append, reviews_in
+from promptcot.inspection.files import RunFiles, packed_files
+from promptcot.storage.reviews import REVIEWS, Decision, Review, Reviews, append, reviews_in
 from promptcot.viewer.entries import history
 from promptcot.viewer.index import Hooks, Index, folder_for
-from promptcot.viewer.queries import SYNTAX, Lists
-from promptcot.viewer.tables import clean
+from promptcot.viewer.queries import TEMPORARY, Lists
+from promptcot.viewer.tables import clean, key_of
 
 _LOOK_AGAIN, _PATIENCE = 3.0, 0.5
-"""Seconds between two looks at the files, and for which a request waits for what is new."""
+"""Seconds between two checks of the files, and for which a request waits for an update."""
 
 
 class Shelf:
-    """One run, for threads that take turns. Opening it builds the index. Raises InputError and StorageError."""
+    """One run, for several threads. Opening it builds the index. Raises InputError and StorageError."""
 
     def __init__(
         self, directory: Path, hooks: Hooks | None = None, clock: Callable[[], float] = time.monotonic
@@ -47,15 +48,15 @@ class Shelf:
 
     @contextmanager
     def reading(self) -> Iterator[Lists]:
-        """The lists, for one thread at a time. Raises sqlite3.DatabaseError for a damaged index: see `rebuild`."""
+        """The lists, for one thread at a time. Raises StorageError, and DatabaseError if the index is damaged."""
         with self._lock:
-            self._take_reviews()
+            self._update_reviews()
             yield Lists(self._connection)
 
     def look_again(self) -> None:
-        """Renew the index if the files of the run changed; nothing where that was looked at a moment ago.
+        """Update the index if the files of the run changed, unless they were checked a moment ago.
 
-        What takes longer than `_PATIENCE` goes on while the index is read as it was.
+        An update that takes longer than `_PATIENCE` continues in the background.
         """
         if self._clock() - self._looked < _LOOK_AGAIN or not self._renewing.acquire(blocking=False):
             return
@@ -66,17 +67,17 @@ class Shelf:
     def _renew(self) -> None:
         try:
             self.files = RunFiles.of(self.directory)
-            if self.index.bring_up_to_date(self.files):
+            if self.index.bring_up_to_date(self.files) or self._opened != _stamp(self.index.path, inode_only=True):
                 self._open_again()
             self.trouble = None
-        except (InputError, StorageError) as error:
-            self.trouble = str(error)  # what is in the index is shown
+        except (InputError, StorageError, OSError, sqlite3.Error) as error:
+            self.trouble = str(error)  # the pages show what is in the index
         finally:
             self._looked = self._clock()
             self._renewing.release()
 
     def rebuild(self) -> None:
-        """Build a damaged index again. Raises InputError and StorageError."""
+        """Rebuild a damaged index. Raises InputError and StorageError."""
         with self._renewing, self._lock:
             self._connection.close()
             self.index.throw_away()
@@ -88,27 +89,33 @@ class Shelf:
         with self._lock:
             return history(self._connection, self.directory, number, row_id)
 
-    def reviews(self, numbers: Sequence[int]) -> dict[int, Review]:
-        """What holds for each of these problems."""
-        marks = ", ".join("?" * len(numbers))
+    def latest_reviews(self, row_ids: Sequence[str]) -> dict[str, Review]:
+        """The latest decision and note about each of these problems, if there are any."""
         with self._lock:
-            rows = self._connection.execute(
-                f"SELECT number, id, decision, note, reviewer, at FROM temp.review WHERE number IN ({marks})",
-                [*numbers],
-            )
-            return {row[0]: Review(*row[1:]) for row in rows}
+            return {row_id: Reviews(self._by_id[row_id]).latest[row_id] for row_id in row_ids if row_id in self._by_id}
 
-    def said_of(self, row_id: str) -> list[Review]:
-        """All that was decided and noted about a problem, the latest first."""
-        return [one for one in reversed(reviews_in(self.directory).lines) if one.id == row_id]
+    def reviews_of(self, row_id: str) -> list[Review]:
+        """All decisions and notes about a problem, the latest first."""
+        with self._lock:
+            return self._by_id.get(row_id, [])[::-1]
 
     def reviewers(self) -> list[str]:
         with self._lock:
-            found = self._connection.execute("SELECT DISTINCT reviewer FROM temp.review ORDER BY reviewer")
-            return [name for (name,) in found]
+            names = self._connection.execute("SELECT DISTINCT name FROM temp.reviewer WHERE name <> '' ORDER BY name")
+            return [name for (name,) in names]
+
+    def notices(self) -> Iterator[str]:
+        """What a reader should know about this run besides its state."""
+        if self.trouble:
+            yield self.trouble
+        if self.damaged:
+            lines = "1 line is" if self.damaged == 1 else f"{self.damaged:,} lines are"
+            yield f"{lines} damaged in {REVIEWS} and skipped; a decision may be missing."
+        if packed := packed_files(self.directory):
+            yield f"{', '.join(packed)}: not shown, because only plain .jsonl files of a run are read."
 
     def decide(self, row_id: str, decision: Decision | None, note: str | None, reviewer: str) -> None:
-        """Write down a decision or a note. Raises StorageError."""
+        """Store a decision or a note. Raises StorageError."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         append(self.directory, Review(row_id, decision, note, reviewer, at))
 
@@ -117,46 +124,65 @@ class Shelf:
             self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        found = self.index.reader()
-        found.execute(
-            "CREATE TEMP TABLE review (number INTEGER PRIMARY KEY, id TEXT, decision TEXT, note TEXT, reviewer TEXT,"
-            " at TEXT)"
-        )
-        found.execute(SYNTAX)
-        self._stamp: Any = None
-        self._known: Mapping[str, Review] = {}
-        return found
+        self._opened = _stamp(self.index.path, inode_only=True)
+        connection = self.index.reader()
+        connection.executescript(TEMPORARY)
+        self._seen: Any = ()
+        self._reviews = Reviews([])
+        self._by_id: dict[str, list[Review]] = {}
+        self.damaged = 0
+        return connection
 
     def _open_again(self) -> None:
         with self._lock:
             self._connection.close()
             self._connection = self._open()
 
-    def _take_reviews(self) -> None:
-        """Bring `temp.review` up to date, if the file of reviews is another than it was."""
-        stamp = _stamp(self.directory / REVIEWS)
-        if stamp == self._stamp:
+    def _update_reviews(self) -> None:
+        """Read the reviews again if their file changed, or if another process updated the index.
+
+        Of a file that grew, only the new reviews are added to the tables.
+        """
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        seen = (_stamp(self.directory / REVIEWS), version)
+        if seen == self._seen:
             return
-        latest = reviews_in(self.directory).latest
-        changed = [one for name, one in latest.items() if self._known.get(name) != one]
-        with_number = "SELECT number, ?, ?, ?, ?, ? FROM row WHERE id = ?"
-        if self._known.keys() - latest.keys():
+        reviews = reviews_in(self.directory)
+        known = len(self._reviews.lines)
+        if not self._seen or version != self._seen[1] or reviews.lines[:known] != self._reviews.lines:
             self._connection.execute("DELETE FROM temp.review")
-            changed = [*latest.values()]
-        self._connection.executemany(
-            f"INSERT OR REPLACE INTO temp.review {with_number}",
-            ([*map(_stored, (one.id, one.decision, one.note, one.reviewer, one.at)), clean(one.id)] for one in changed),
-        )
-        self._stamp, self._known = stamp, latest
+            self._connection.execute("DELETE FROM temp.reviewer")
+            self._by_id, known = {}, 0
+        changed: dict[str, list[Review]] = {}
+        for review in reviews.lines[known:]:
+            key = key_of(review.id)
+            changed[key] = self._by_id.setdefault(key, [])
+            changed[key].append(review if key == review.id else replace(review, id=key))
+        self._insert_reviews(changed)
+        self._reviews, self.damaged, self._seen = reviews, reviews.damaged, seen
+
+    def _insert_reviews(self, changed: Mapping[str, Sequence[Review]]) -> None:
+        latest = ((key, Reviews(lines).latest[key]) for key, lines in changed.items())
+        rows = ((review.decision, review.note and clean(review.note), key) for key, review in latest)
+        names = ((_name(line.reviewer), key) for key, lines in changed.items() for line in lines)
+        with self._connection:  # ends the transaction
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO temp.review SELECT number, ?, ? FROM row WHERE id = ?", rows
+            )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO temp.reviewer SELECT number, ? FROM row WHERE id = ?", names
+            )
 
 
-def _stored(text: str | None) -> str | None:
-    return None if text is None else clean(text)
+def _name(reviewer: str) -> str:
+    """The name of a reviewer, as a filter compares it."""
+    return " ".join(clean(reviewer).split())[:1000]
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path, *, inode_only: bool = False) -> tuple[int, ...] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return (status.st_ino,) if inode_only else (status.st_size, status.st_mtime_ns, status.st_ino)

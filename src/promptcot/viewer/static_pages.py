@@ -1,7 +1,7 @@
-"""`view --export-static`: pages of a run's set for sharing, which need no server and no script.
+"""`view --export-static`: pages of a run's set for sharing, without a server or a script.
 
-One page for each problem, and lists of them that lead there by relative links. Reviews and notes are shown as they were
-when the pages were made. Each page allows nothing but its own stylesheet.
+Each problem has a page, and lists link to these pages. Reviews and notes are those at the time of the export. The
+Content-Security-Policy of each page allows only its own stylesheet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from promptcot.pages.formulas import Formulas
 from promptcot.pages.templates import style_values
 from promptcot.storage.atomic import write_json, write_whole
 from promptcot.storage.folders import begun, publish
-from promptcot.storage.reviews import Review, reviews_in
-from promptcot.viewer.pages import article_html, own, shown, written
+from promptcot.viewer.pages import article_html, own, review_values, shown, written
 from promptcot.viewer.queries import Entry, Filter, Lists
 from promptcot.viewer.shelf import Shelf
 
@@ -26,7 +25,7 @@ _PAGE = 100
 
 @dataclass(frozen=True)
 class Exported:
-    """How many problems have a page, of how many in the set, and the first list."""
+    """The number of problems that have a page and of those in the set, and the path of the first list."""
 
     pages: int
     of: int
@@ -34,9 +33,9 @@ class Exported:
 
 
 def export_static(shelf: Shelf, directory: Path, limit: int) -> Exported:
-    """Write pages for the first `limit` problems of the set; an earlier export in this place gives way.
+    """Write pages for the first `limit` problems of the set. An earlier export in this directory is replaced.
 
-    Raises UsageError for a folder that holds something else, and StorageError.
+    Raises UsageError for a directory with other files, and StorageError.
     """
     with shelf.reading() as lists:
         entries = [*_in_the_set(lists, limit)]
@@ -62,11 +61,11 @@ def _in_the_set(lists: Lists, limit: int) -> Iterator[Entry]:
 
 
 def _texts(lists: Lists, entries: Sequence[Entry]) -> dict[int, tuple[str, list[str]]]:
-    numbers = [one.number for one in entries]
-    found: dict[int, tuple[str, list[str]]] = {}
+    numbers = [entry.number for entry in entries]
+    texts: dict[int, tuple[str, list[str]]] = {}
     for start in range(0, len(numbers), _PAGE):
-        found |= lists.texts(numbers[start : start + _PAGE])
-    return found
+        texts |= lists.texts(numbers[start : start + _PAGE])
+    return texts
 
 
 class _Writer:
@@ -77,15 +76,9 @@ class _Writer:
         self._directory = directory
         self._total = total
         self._formulas = Formulas()
-        self._said: dict[str, list[Review]] = {}
-        reviews = reviews_in(shelf.directory)
-        self._latest = reviews.latest
-        for review in reversed(reviews.lines):
-            self._said.setdefault(review.id, []).append(review)
         self._style = style_values(own("view.css"))
 
     def problem(self, entries: Sequence[Entry], place: int, entry: Entry) -> None:
-        said = self._said.get(entry.id, [])
         neighbours = {
             "back": entries[place - 1].number if place else None,
             "on": entries[place + 1].number if place + 1 < len(entries) else None,
@@ -96,18 +89,16 @@ class _Writer:
             "static_problem.jinja",
             title=entry.id,
             article=article_html(history, self._formulas),
-            said=said,
-            decision=next((one for one in said if one.decision), None),
+            **review_values(self._shelf.reviews_of(entry.id)),
             list=_list_name(place // _PAGE),
             **neighbours,
         )
 
     def list(self, entries: Sequence[Entry], start: int, texts: dict[int, tuple[str, list[str]]]) -> None:
         page, last = start // _PAGE, start + _PAGE >= len(entries)
-        rows = [
-            (one, *shown(texts.get(one.number), self._formulas), self._latest.get(one.id))
-            for one in entries[start : start + _PAGE]
-        ]
+        shown_here = entries[start : start + _PAGE]
+        latest = self._shelf.latest_reviews([entry.id for entry in shown_here])
+        rows = [(entry, *shown(texts.get(entry.number), self._formulas), latest.get(entry.id)) for entry in shown_here]
         self._write(
             _list_name(page),
             "static_list.jinja",
@@ -122,7 +113,7 @@ class _Writer:
         )
 
     def _write(self, name: str, template: str, **values: Any) -> None:
-        write_whole(self._directory / name, written(template, **values, **self._style).encode(errors="replace"))
+        write_whole(self._directory / name, written(template, **values, **self._style).encode())
 
 
 def _list_name(page: int) -> str:

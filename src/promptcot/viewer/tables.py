@@ -1,8 +1,9 @@
 """The tables of an index, and how its file is opened.
 
-`row` numbers every id that the run's files name, in the order of their first appearance. `place` says where its lines
-lie, `problem` has what lists are filtered and sorted by, and `text` is the full text (SQLite's FTS5). A value that is
-not known is -1 or the empty string, so that paging by key compares values only.
+`row` numbers the ids in the files of a run, in the order of their first appearance. `place` has the position of each
+line of an id, `problem` the columns for filters and sorting, and `text` the full text (SQLite's FTS5). An unknown value
+is -1 or the empty string, because paging by key cannot compare NULL. The columns ending in `_up` are for ascending
+order, with unknown values last.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 
 from promptcot.errors import InputError
 
-FORMAT = 1
-"""Raised whenever a table changes; an index of another format is built again."""
+FORMAT = 2
+"""The version of the tables. An index of another version is rebuilt."""
 _APPLICATION = 0x50434F54
 _CACHE_KIB = 128 * 1024
 
@@ -28,27 +29,33 @@ CREATE TABLE place (number INTEGER, file INTEGER, start INTEGER, length INTEGER,
     WITHOUT ROWID;
 CREATE TABLE stale (number INTEGER PRIMARY KEY);
 CREATE TABLE problem (number INTEGER PRIMARY KEY, id TEXT, level TEXT, verdict TEXT, verdicts TEXT, validity TEXT,
-    agreement REAL, pass_rate REAL, n INTEGER, fate TEXT, reason TEXT, answer TEXT);
+    agreement REAL, pass_rate REAL, n INTEGER, fate TEXT, reason TEXT, answer TEXT,
+    agreement_up REAL GENERATED ALWAYS AS (CASE WHEN agreement < 0 THEN 1e99 ELSE agreement END) VIRTUAL,
+    pass_rate_up REAL GENERATED ALWAYS AS (CASE WHEN pass_rate < 0 THEN 1e99 ELSE pass_rate END) VIRTUAL,
+    level_up TEXT GENERATED ALWAYS AS (CASE WHEN level = '' THEN char(1114111) ELSE level END) VIRTUAL);
 CREATE TABLE concept (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE VIRTUAL TABLE text USING fts5 (problem, rationale, concepts, answer, tokenize = 'unicode61', prefix = '2 3');
 """
-INDEXED = ("level", "verdict", "validity", "fate", "reason", "agreement", "pass_rate")
-"""The columns of `problem` with an index of their own, which is made when all rows are in."""
+INDEXED = (
+    *("level", "verdict", "validity", "fate", "reason", "agreement", "pass_rate"),
+    *("agreement_up", "pass_rate_up", "level_up"),
+)
+"""The indexed columns of `problem`. The indexes are created after all rows are inserted."""
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """The file of an index, for several threads that take turns. Raises sqlite3.Error."""
-    found = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-    found.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    found.execute("PRAGMA temp_store = MEMORY")
-    found.execute("PRAGMA trusted_schema = OFF")  # a run may come from anybody, and an index with it
-    return found
+    """A connection to an index, for several threads, one at a time. Raises sqlite3.Error."""
+    index = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+    index.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    index.execute("PRAGMA temp_store = MEMORY")
+    index.execute("PRAGMA trusted_schema = OFF")  # a run may come from an untrusted source, and its index too
+    return index
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """A new file with empty tables. It is moved into place when it is complete, so nothing is made to last meanwhile.
+    """A new file with empty tables. It is renamed when it is complete, so a crash before that may damage it.
 
-    Raises InputError where Python's SQLite has no full text search.
+    Raises InputError if Python's SQLite has no full text search.
     """
     path.unlink(missing_ok=True)
     index = opened(path)
@@ -70,7 +77,7 @@ def create(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(index: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing of what is written within."""
+    """A transaction, which is rolled back if the block raises."""
     index.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -81,20 +88,25 @@ def transaction(index: sqlite3.Connection) -> Iterator[None]:
 
 
 def is_ours(index: sqlite3.Connection) -> bool:
-    """Whether this is an index of this format, and complete. Raises sqlite3.Error for a damaged one."""
+    """Whether this is a complete index of this format. Raises sqlite3.Error if it is damaged."""
     application = index.execute("PRAGMA application_id").fetchone()[0]
     version = index.execute("PRAGMA user_version").fetchone()[0]
     return (application, version) == (_APPLICATION, FORMAT) and meta(index, "complete") == "yes"
 
 
 def clean(text: str | None) -> str:
-    """The text as SQLite stores it: without NUL and without lone surrogates."""
-    return (text or "").replace("\0", "").encode(errors="replace").decode()
+    """The text as SQLite stores it: without NUL, and with `?` for lone surrogates."""
+    return key_of((text or "").replace("\0", ""))
+
+
+def key_of(row_id: str) -> str:
+    """An id as SQLite stores it: with `?` for lone surrogates."""
+    return row_id.encode(errors="replace").decode()
 
 
 def meta(index: sqlite3.Connection, name: str) -> str | None:
-    found = index.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    return None if found is None else found[0]
+    row = index.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return None if row is None else row[0]
 
 
 def set_meta(index: sqlite3.Connection, name: str, value: str) -> None:

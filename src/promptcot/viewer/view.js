@@ -1,4 +1,4 @@
-// Keys for reviewing. Pages can be read, and decisions made, without this file.
+// Keys for reviewing. The pages also work without this file.
 "use strict";
 
 const items = [...document.querySelectorAll(".item")];
@@ -37,7 +37,7 @@ function review(decision) {
   } else if (chosen >= 0) {
     decide.elements.id.value = items[chosen].dataset.id;
     decide.elements.decision.value = decision;
-    sessionStorage.setItem("place", JSON.stringify([location.href, items[chosen].dataset.id]));
+    sessionStorage.setItem("place", JSON.stringify([chosen, items[chosen].dataset.id]));
     decide.submit();
   }
 }
@@ -76,14 +76,23 @@ document.addEventListener("keydown", (event) => {
   if (!event.repeat || "jk".includes(event.key)) action();
 });
 
+// A note that was not saved is not lost without a question.
+let isSent = false;
+if (note) {
+  decide.addEventListener("submit", () => { isSent = true; });
+  window.addEventListener("beforeunload", (event) => {
+    if (note.value.trim() && !isSent) event.preventDefault();
+  });
+}
+
 for (const [place, item] of items.entries()) {
   item.addEventListener("focusin", () => { if (place !== chosen) mark(place); });
 }
 
-// After a decision in a list, the same problem is chosen again.
+// After a decision in a list, the same problem is selected again; if the filter now excludes it, the next one.
 const kept = JSON.parse(sessionStorage.getItem("place") || "null");
 sessionStorage.removeItem("place");
 if (kept) {
   const place = items.findIndex((item) => item.dataset.id === kept[1]);
-  if (place >= 0) choose(place);
+  if (items.length) choose(place >= 0 ? place : Math.min(kept[0], items.length - 1));
 }

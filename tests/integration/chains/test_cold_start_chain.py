@@ -1,4 +1,4 @@
-"""A cold start from 50 seed problems to problems that the trained generator writes, as a person runs it."""
+"""A cold start from 50 seed problems to problems by the trained generator, as a user runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tiny distillation from problems to a student, its control and the closing table, as a person runs it."""
+"""A tiny distillation from problems to a student, its control and the final table, as a user runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong is said: with what, where, and the way out."""
+"""Errors of cluster settings: what is wrong, where, and the remedy."""
 
 from __future__ import annotations
 

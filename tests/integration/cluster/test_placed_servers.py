@@ -1,4 +1,4 @@
-"""Models that are served on a cluster give the files of the local ones, whatever is lost on the way."""
+"""Models on a cluster give the same files as local ones, even if servers or nodes are lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPUs that do not hold all models at once: they take turns, while rows go on streaming. The GPUs are made up."""
+"""If not all models fit on the GPUs, they run one after another while rows stream. The GPUs are simulated."""
 
 from __future__ import annotations
 

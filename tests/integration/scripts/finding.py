@@ -1,4 +1,4 @@
-"""The scripts of this repository, found by what they are, so that none can be forgotten."""
+"""Finds all scripts of this repository, so that none is left untested."""
 
 from __future__ import annotations
 

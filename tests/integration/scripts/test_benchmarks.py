@@ -1,4 +1,4 @@
-"""Every benchmark runs through at its smallest size. What it measures there means nothing and is not looked at."""
+"""Every benchmark runs at its smallest size, where its measurements mean nothing and are not checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every script that makes a part of the nano world runs through; the quick ones make what ships, byte for byte."""
+"""Every script that makes a part of the nano world runs; the fast ones reproduce the shipped files exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain TRL on the tokens of a recipe, in our order and padded: what our own training is compared with."""
+"""Plain TRL on the tokens of a recipe, in our order and padded, for comparison with our training."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _arguments(recipe: TrainRecipe, directory: Path) -> Any:
 
 
 class Epochs:
-    """A sampler with an order for each epoch, which notes in `taken` what it gave."""
+    """A sampler with an order for each epoch, which records its output in `taken`."""
 
     def __init__(self, epochs: list[list[int]]) -> None:
         self._left, self._size = iter(epochs), len(epochs[0])

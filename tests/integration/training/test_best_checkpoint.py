@@ -1,4 +1,4 @@
-"""What comes of a real training: its best checkpoint, an early end, more steps than it began with, adapters alone."""
+"""Results of real trainings: the best checkpoint, early stopping, a lengthened training, adapters alone."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_the_model_is_the_best_checkpoint_of_a_training_that_ends_early_ki
             train("killed", **settings)
     assert any(line.startswith("resuming from step 2") for line in train("killed", **settings))
     again = train("killed", **settings)
-    assert any("to go on, raise checkpoints.patience" in line for line in again)
+    assert any("to continue, raise checkpoints.patience" in line for line in again)
     assert pass_at_1(tmp_path / "killed") == found
     assert logged(tmp_path / "killed") == logged(whole)
     assert same(tmp_path / "killed" / "model", whole / "model")

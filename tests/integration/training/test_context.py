@@ -1,4 +1,4 @@
-"""Sequences that two processes share, each a part of the tokens: the same training as in one process."""
+"""Context parallelism: two processes that share sequences train as one process does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reinforcement learning on the nano solver: against plain TRL, over an interruption, and rewards that are none."""
+"""Reinforcement learning of the nano solver: against plain TRL, with an interruption, and with missing rewards."""
 
 from __future__ import annotations
 
@@ -178,10 +178,10 @@ def test_rewards_of_ones_own_are_checked_and_equal_ones_are_said_to_teach_nothin
     def own(name: str) -> str:
         return f"{{generations=4, max_completion_length=8, reward={{function='own_rewards:{name}'}}}}"
 
-    with pytest.raises(InputError, match=r"the reward nan gave nan for a completion of row seed-\d+: give a finite"):
+    with pytest.raises(InputError, match=r"the reward nan returned nan for a completion of row seed-\d+: return a "):
         train("nan", method__grpo=own("nan"), schedule__max_steps=8)
     with pytest.raises(
-        InputError, match="the reward short gave 1 numbers for 8 completions: it must give one for each"
+        InputError, match="the reward short returned 1 numbers for 8 completions: it must return one for each"
     ):
         train("short", method__grpo=own("short"))
     said = train("equal", method__grpo=own("equal"), schedule__max_steps=5)

@@ -1,4 +1,4 @@
-"""Preferences and rewards in two real processes, killed once a checkpoint counts, and gone on."""
+"""Preferences and rewards in two real processes, killed after a complete checkpoint, and resumed."""
 
 from __future__ import annotations
 

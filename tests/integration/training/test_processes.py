@@ -1,4 +1,4 @@
-"""Trainings in several real processes: DeepSpeed's ZeRO against one process, four launchers, and kills on the way."""
+"""Trainings in several real processes: DeepSpeed's ZeRO against one process, four launchers, and kills."""
 
 from __future__ import annotations
 

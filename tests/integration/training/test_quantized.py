@@ -1,4 +1,4 @@
-"""QLoRA: it learns, goes on, and its adapters are merged into the weights as the base model has them."""
+"""QLoRA: it learns and resumes, and its adapters are merged into the original weights of the base model."""
 
 from __future__ import annotations
 

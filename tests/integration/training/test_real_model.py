@@ -1,4 +1,4 @@
-"""Adapters on a pretrained chat model, by the command: the folder that is left can be asked as the base could be."""
+"""`promptcot train` with adapters on a pretrained chat model: the result can be used like the base model."""
 
 from __future__ import annotations
 

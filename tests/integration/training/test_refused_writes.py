@@ -1,4 +1,4 @@
-"""A disk that is full, and kills, while a training writes: one line, and the same training when it goes on."""
+"""A full disk, and kills, while a training writes: a one-line error, and the same training after resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training leaves is a folder that engines load: adapters merged, asked by our engine and by a vLLM server."""
+"""A trained model is a folder that engines load: with merged adapters, by our engine and by a vLLM server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ QUESTIONS = (
 
 
 class Trained:
-    """What saving asks of a trainer, over the nano solver with adapters that change it a little."""
+    """The parts of a trainer that saving needs, with the nano solver and adapters that change it slightly."""
 
     is_deepspeed_enabled = False
     accelerator = SimpleNamespace(wait_for_everyone=lambda: None)

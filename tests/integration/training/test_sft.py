@@ -1,4 +1,4 @@
-"""Real trainings by TRL in this process: packing, validation, going on after an interruption, and bad input."""
+"""Real trainings by TRL in this process: packing, validation, resuming after an interruption, and bad input."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_other_rows_for_validation_are_refused(tmp_path: Path, train: Train) -> 
     held_out = write_rows(tmp_path / "held_out.jsonl", 10, seed=2)
     held_out.write_bytes(held_out.read_bytes() + (tmp_path / "rows.jsonl").read_bytes().splitlines(True)[0])
     said = train("validated", schedule__max_steps=2, data__validation=f"'{held_out}'")
-    assert any("of 11 rows of validation have a prompt that is trained on, too" in line for line in said)
+    assert any("of 11 rows of validation have a prompt that is also in the training rows" in line for line in said)
     write_rows(held_out, 10, seed=3)
     with pytest.raises(InputError, match=r"validation\.data\..*held_out\.jsonl: "):
         train("validated", schedule__max_steps=2, data__validation=f"'{held_out}'")

@@ -1,4 +1,4 @@
-"""A published recipe, packed, beside plain TRL with the published settings, padded: rows, losses and gradients."""
+"""A published recipe, packed, against plain TRL with the published settings, padded: rows, losses and gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real training by TRL, watched: samples change nothing in it; log, plot and model folder are there at the end."""
+"""A real training by TRL, monitored: samples do not affect it; log, plot and model folder exist at the end."""
 
 from __future__ import annotations
 

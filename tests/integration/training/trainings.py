@@ -1,4 +1,4 @@
-"""Small trainings of the nano solver that several tests make: rows, a recipe, and what a training leaves behind."""
+"""Small trainings of the nano solver, shared by tests: rows, a recipe, and the files of a training."""
 
 from __future__ import annotations
 

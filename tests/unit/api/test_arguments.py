@@ -1,4 +1,4 @@
-"""Arguments of the API that are of another kind than a function takes: UsageError, before anything is opened."""
+"""Arguments of the API of the wrong type raise UsageError before anything is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rows may be given as, and what is said about things that hold none."""
+"""The forms in which rows can be passed, and the errors for anything else."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ WRONG = [
     ("a text among rows", [{"a": 1}, "b"], "row 2: it is a str"),
     ("an object", [{"a": object()}], "row 1: it cannot be written as JSON"),
     ("an image", [{"problem": "p", "image": b"\xff"}], "row 1: it cannot be written as JSON .`image`: "),
-    ("two columns of one name", pandas.DataFrame([[1, 2]], columns=["a", "a"]), "two columns of one name"),
+    ("two columns of one name", pandas.DataFrame([[1, 2]], columns=["a", "a"]), "two columns with the same name"),
     ("no rows", [], "there are none"),
     ("rows that hold themselves", (lambda row: [row.update(me=row) or row])({}), "row 1: it cannot be written as JSON"),
 ]

@@ -1,4 +1,4 @@
-"""From Python, too, no input is an output, and nothing is opened before that is known."""
+"""In the Python API, too, no output may overwrite an input, which is checked before anything is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is public is what `promptcot.__all__` says, for people, importers and type checkers alike."""
+"""The public names are those in `promptcot.__all__`, also for importers and type checkers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`promptcot.verify` on scripted engines: what passes, what does not, and a verifier that answers nonsense."""
+"""`promptcot.verify` on scripted engines: rows that pass, rows that do not, and a verifier with unusable replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes of chains: the shipped ones are sound, mistakes are named, and nobody takes one for a run."""
+"""Recipes of chains: the shipped ones are valid, mistakes are named, and none is mistaken for a run."""
 
 from __future__ import annotations
 

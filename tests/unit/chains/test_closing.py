@@ -1,4 +1,4 @@
-"""The end of a chain: what is counted, what is compared, and the words for it."""
+"""The end of a chain: its counts, its comparisons, and how they are printed."""
 
 from __future__ import annotations
 

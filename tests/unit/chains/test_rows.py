@@ -1,4 +1,4 @@
-"""Rows between the commands: problems outside benchmarks, and traces under the wrong problems."""
+"""Rows between the commands: problems that are in no benchmark, and traces assigned to wrong problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a chain: what is finished is left out, what has changed runs again, and a failing step stops it."""
+"""Running a chain: finished steps are skipped, changed steps run again, and a failing step stops it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that chains become: written out, and each understood by the verb that it names."""
+"""The commands of a chain, as text, and that each verb accepts its command."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
     ("empty file", [*SAMPLE, "--data_path", "empty.jsonl"], 1, ["empty.jsonl: the file has no rows"]),
     ("not JSON", [*SAMPLE, "--data_path", "broken.jsonl"], 1, ["broken.jsonl, line 2: not JSON"]),
     ("no concepts", [*SAMPLE, "--data_path", "problems.jsonl"], 1, ["problems.jsonl, row 1", "concepts"]),
-    ("NaN", [*SAMPLE, "--data_path", "concepts.jsonl", "--temperature", "nan"], 2, ["'nan' is no finite number"]),
-    ("infinite", ["label", "--data_path", "x", "--output_path", "y", "--limit", "inf"], 2, ["'inf' is no finite"]),
+    ("NaN", [*SAMPLE, "--data_path", "concepts.jsonl", "--temperature", "nan"], 2, ["'nan' is not a finite number"]),
+    ("infinite", ["label", "--data_path", "x", "--output_path", "y", "--limit", "inf"], 2, ["'inf' is not a finite"]),
     ("NaN in a recipe", ["run", "nano", "--set", "sample.temperature=nan"], 1, ["sample.temperature", "finite"]),
     ("too few concepts", [*SAMPLE[:-1], "5", "--data_path", "concepts.jsonl"], 1, ["of 5 concepts", "only 3 distinct"]),
     ("no vector", [*SAMPLE, "--data_path", "concepts.jsonl", "--embed_path", "vectors.jsonl"], 1, ["gcd", "parity"]),
@@ -171,7 +171,7 @@ def test_filter_joins_by_id_and_loses_no_row(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("option", ["--data-size", "--size"])
 def test_more_than_can_be_counted_is_wrong_usage(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SAMPLE, "--data_path", "concepts.jsonl", option, str(2**63)]) == 2
-    assert "more than can be counted" in capsys.readouterr().err
+    assert "is too large" in capsys.readouterr().err
 
 
 def test_concepts_that_are_no_texts_are_no_matter_to_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,4 +185,4 @@ def test_concepts_that_are_no_texts_are_no_matter_to_the_truth(capsys: pytest.Ca
 @pytest.mark.parametrize("host", ["\udcff", "a..b", "a" * 80])
 def test_a_host_that_has_no_such_name_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mock-server", "--port", "0", "--host", host]) == 1
-    assert f"mock server: {host!a} is no name of a host" in capsys.readouterr().err
+    assert f"mock server: {host!a} is not a host name" in capsys.readouterr().err

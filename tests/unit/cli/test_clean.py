@@ -171,9 +171,9 @@ def _no_run(run: Path) -> None:
     ("spoil", "why"),
     [
         (_no_summary, "it is not finished"),
-        (_calls_since, "the journal of solve has 138 calls, and its summary tells of 136"),
-        (_begun_anew_after_cleaning, "the journal of solve has 1 call, and its summary tells of 136"),
-        (_asks_another_judge, "the journal of judge-b has 1 call, and its summary tells of 0"),
+        (_calls_since, "the journal of solve has 138 calls, but its summary counts 136"),
+        (_begun_anew_after_cleaning, "the journal of solve has 1 call, but its summary counts 136"),
+        (_asks_another_judge, "the journal of judge-b has 1 call, but its summary counts 0"),
         (_broken_summary, "it cannot be read"),
         (_training, "the directory of a training"),
         (_no_run, "not the directory of a run"),

@@ -53,6 +53,17 @@ def completed(line: str) -> list[str]:
         ("promptcot solve --style d", ["deepseek-r1"]),
         ("promptcot explain --level HM", ["HMMT-Nov", "HMMT-Feb"]),
         ("promptcot decontaminate --against math", ["math500"]),
+        ("promptcot judge --judge ", ["a", "b"]),
+        ("promptcot run --set run.ta", ["run.target="]),
+        ("promptcot run --set=run.ta", ["run.target="]),
+        ("promptcot run nano --set judge.b.temp", ["judge.b.temperature="]),
+        ("promptcot plan endpoint --set judge.second.temp", ["judge.second.temperature="]),
+        ("promptcot run distill-nano --set teacher.max_t", ["teacher.max_tokens="]),
+        ("promptcot train nano-student --set schedule.ep", ["schedule.epochs="]),
+        ("promptcot eval nano --set model.max_t", ["model.max_tokens="]),
+        ("promptcot chain fresh --eval-recipe nano --set bench", ["benchmarks="]),
+        ("promptcot run nosuch --set run.", []),
+        ("promptcot run nosuch.toml --set run.", []),
         ("promptcot run my-rec", ["<file>"]),
         ("promptcot generate --data-path x", ["<file>"]),
         ("promptcot solve --model-path ./m", ["<dir>"]),
@@ -95,6 +106,59 @@ def test_a_script_is_installed_once_for_the_shell_that_is_used(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / where]
 
 
+BASH = ".local/share/bash-completion/completions/promptcot"
+
+
+def test_a_link_to_the_script_stays_a_link_and_its_target_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    target, link = tmp_path / "dotfiles/promptcot", tmp_path / BASH
+    target.parent.mkdir()
+    target.write_bytes(b"\xff not UTF-8")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(target)
+    assert main(["--install-completion", "bash"]) == 0
+    assert link.is_symlink()
+    assert b"_PROMPTCOT_COMPLETE" in target.read_bytes()
+
+
+@pytest.mark.parametrize("variable", ["", "relative/data"])
+def test_a_relative_data_directory_is_ignored(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "a home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_DATA_HOME", variable)
+    assert main(["--install-completion", "bash"]) == 0
+    assert (home / BASH).is_file()
+    assert f"source '{home / BASH}'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_an_unknown_home_is_told(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    assert main(["--install-completion", "bash"]) == 2
+    assert "XDG_DATA_HOME" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").write_text("a file")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert main(["--install-completion", "zsh"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("promptcot: ")
+    assert str(tmp_path / "data") in err
+
+
 @pytest.mark.parametrize("shell", ["/bin/tcsh", ""])
 def test_another_shell_is_refused(
     shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -109,7 +173,20 @@ def test_another_shell_is_refused(
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [(["run", "na"], ["nano"]), (["train_"], ["train_rows"]), (["dedup", "--mask_"], ["--mask_numbers"])],
+    [
+        (["run", "na"], ["nano"]),
+        (["train_"], ["train_rows"]),
+        (["dedup", "--mask_"], ["--mask_numbers"]),
+        (["solve", "--data-path", "a\\ file.jsonl", "--sty"], ["--style"]),
+        (["judge", "--model-path", "nano", ":", "judge"], ["judge-a", "judge-b"]),
+        (["judge", "--model-path", "nano", ":"], ["annotator", "base", "generator", "judge-a", "judge-b", "solver"]),
+        (["judge", "--model-path", "=", "nano", ":", "so"], ["solver"]),
+        (["run", "--runner", "=", "lo"], ["local"]),
+        (["run", "--runner", "="], ["local", "ray"]),
+        (["run", "--base-url", "http", ":", "//x", ":", "8000", "--runner", "r"], ["ray"]),
+        (["run", "--set", "seed", "=", "1", "--set", "run.tar"], ["run.target="]),
+        (["nosuch", "--x"], []),
+    ],
 )
 def test_a_real_bash_completes(words: list[str], expected: list[str], tmp_path: Path) -> None:
     program = tmp_path / "promptcot"
@@ -127,6 +204,6 @@ def test_a_real_bash_completes(words: list[str], expected: list[str], tmp_path: 
     done = subprocess.run(
         ["bash", "-c", script], env={**os.environ, "PATH": paths}, capture_output=True, text=True, check=False
     )
-    registered, *found = done.stdout.splitlines()
+    registered, *found = filter(None, done.stdout.splitlines())
     assert registered.startswith("complete ")
-    assert found == expected, done.stderr
+    assert (found, done.stderr) == (expected, "")

@@ -65,7 +65,7 @@ def test_without_benchmarks_at_hand_it_says_so_and_how_to_come_by_them(capsys: p
     assert decontaminate() == 0
     assert len(rows_of("out.jsonl")) == 3
     said = capsys.readouterr().out
-    assert "not decontaminated: no benchmark is at hand" in said
+    assert "not decontaminated: no benchmark is available" in said
     assert "hf download openai/gsm8k" in said
     assert json.loads(Path("out.summary.json").read_bytes())["contamination"]["status"] == "not decontaminated"
 

@@ -100,7 +100,7 @@ def test_old_readers_know_all_that_the_files_hold(name: str) -> None:
         ("--to verl --columns answer=gold", 1, "gold"),
         ("--to verl --prompts nowhere", 1, "nowhere"),
         ("--to verl --verifier nothing", 2, "nothing"),
-        ("--to verl --style qwq", 2, "style qwq: is a prompt of one text, and verl reads messages only"),
+        ("--to verl --style qwq", 2, "style qwq is a prompt of one text, and verl reads messages only"),
         ("--to trl --style qwq", 2, "--layout text"),
     ],
 )
@@ -121,8 +121,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(
         ("rows.jsonl", "full", "the folder contains other files and no export.json"),
         ("rows.jsonl", "x.partial", "names that end in .partial are reserved for unfinished folders"),
         ("nowhere.jsonl", "out", "no such file"),
-        ("full", "out", "is not the directory of a run"),
-        ("empty.jsonl", "out", "there are no rows in it, and so nothing to export"),
+        ("full", "out", "this is not a run directory"),
+        ("empty.jsonl", "out", "it has no rows, so there is nothing to export"),
     ],
 )
 def test_nothing_is_lost_and_what_is_no_input_is_said(
@@ -244,4 +244,4 @@ def test_the_folder_says_what_it_is_and_is_uploaded_only_when_asked(
     assert 'license: "mit"' in card
     assert "20 rows" in card
     assert run(f"{line} --yes") == 2
-    assert "--yes goes together with --push OWNER/NAME" in capsys.readouterr().err
+    assert "--yes needs --push OWNER/NAME" in capsys.readouterr().err

@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
+import numpy as np
 import pytest
 
 from promptcot.cli import main
-from promptcot.cli.report.result import SCHEMA
-from promptcot.cli.root import VERBS
+from promptcot.cli.report.result import RESULT, SCHEMA
+from promptcot.cli.root import COMMANDS, VERBS, root
 from tests.fuzz.good import BASES, fill
 
 _LINES = [
@@ -57,6 +59,14 @@ def test_no_verb_is_left_out() -> None:
     assert set(BASES) == set(VERBS)
 
 
+def test_no_command_of_a_group_is_left_out() -> None:
+    found = {verb: root.get_command(click.Context(root), verb) for verb in VERBS}
+    groups = {verb: tuple(one.commands) for verb, one in found.items() if isinstance(one, click.Group)}
+    assert {verb: set(names) for verb, names in groups.items()} == {
+        verb: set(names) for verb, names in COMMANDS.items()
+    }
+
+
 def test_text_is_the_same_as_without(capsys: pytest.CaptureFixture[str]) -> None:
     line = ["filter", "--template", "judged-{}.jsonl", "--n-rewards", "2", "--output-path", "out.jsonl"]
     main(line)
@@ -84,6 +94,59 @@ def test_an_error_is_an_object_too(
     assert (found["error"]["kind"], found["command"], found["exit_code"]) == (kind, command, ended)
     assert found["error"]["message"].splitlines()[0] in err
     assert code is None or ended == code
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["grade", "--verifier", "nosuch_module:Verifier", "--output-path", "x.jsonl", "--json"],
+        ["solve", "--json", "--data-path"],
+        ["chain", "fresh", "--json", "--no-such"],
+    ],
+)
+def test_an_error_before_the_option_is_parsed_is_an_object_too(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(line)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["exit_code"], found["command"]) == (code, " ".join(line[: 2 if line[0] == "chain" else 1]))
+    assert found["error"]["message"]
+
+
+def test_an_interruption_while_a_verb_is_imported_is_an_object(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("promptcot.cli.addresses.with_addresses", interrupted)
+    assert main(["sample", "--json"]) == 130
+    found = json.loads(capsys.readouterr().out)
+    assert (found["error"]["kind"], found["exit_code"], found["command"]) == ("Interrupted", 130, "sample")
+
+
+@pytest.mark.parametrize("where", ["promptcot.cli.main", "promptcot.cli.report.terminal.guard"])
+def test_an_interruption_outside_of_the_command_is_an_object(where: str, tmp_path: Path) -> None:
+    program = (
+        "import sys, promptcot.cli, promptcot.cli.report.terminal\ndef interrupted(*_):\n    raise KeyboardInterrupt\n"
+        f"{where} = interrupted\nsys.exit(promptcot.cli.program(['nano', 'path', 'solver', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["exit_code"], found["command"]) == (130, 130, "nano path")
+    assert done.stderr.startswith("Interrupted.")
+
+
+def test_numbers_of_numpy_are_numbers_and_half_a_surrogate_pair_is_an_escape(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def path(_: str) -> str:
+        RESULT.add(count=np.int64(3), share=np.float32(0.5), none=np.float64("nan"), name="a\udc80")
+        return "x"
+
+    monkeypatch.setattr("promptcot.cli.nano.nano.path", path)
+    found, _, _ = ran(["nano", "path", "solver"], capsys)
+    assert (found["count"], found["share"], found["none"], found["name"]) == (3, 0.5, None, "a\\udc80")
 
 
 def test_no_secret_and_no_control_character_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,7 +157,7 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         "train-rows --data_path rows.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["train-rows: none of 1 rows came through"],
+        ["train-rows: its only row did not come through"],
     ),
 }
 

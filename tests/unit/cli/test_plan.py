@@ -200,12 +200,12 @@ def test_traces_are_counted_if_asked_for(capsys: pytest.CaptureFixture[str]) -> 
 WRONG = [
     ("unknown recipe", "plan nanoo --target 1 --gpus 1", 1, "did you mean nano?"),
     ("a chain", "plan distill-nano --target 1 --gpus 1", 1, "a chain of commands, not one run of the pipeline"),
-    ("no target", "plan nano --target 0 --gpus 1", 2, "'--target': 0 is not in the range"),
+    ("no target", "plan nano --target 0 --gpus 1", 2, "--target: 0 is not in the range"),
     ("no number of GPUs", "plan nano --target 1", 2, "--gpus"),
-    ("fewer GPUs than none", "plan nano --target 1 --gpus -1", 2, "'--gpus': -1 is not in the range"),
+    ("fewer GPUs than none", "plan nano --target 1 --gpus -1", 2, "--gpus: -1 is not in the range"),
     ("too few GPUs", "plan promptcot --target 1 --gpus 3", 1, "judge-llama: one replica takes 4 GPUs, and there are 3"),
     ("no such run", "plan nano --target 1 --gpus 1 --run nowhere", 1, "nowhere/summary.json: no such file"),
-    ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "--run-gpus: there is no run to measure in"),
+    ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "holds no run to measure in; name"),
     ("unknown rate", "plan nano --target 1 --gpus 1 --set plan.generate.gpu=1", 1, "did you mean gpus?"),
     ("a rate of former versions", "plan nano --target 1 --gpus 1 --set plan.driver.row_seconds=1", 1, "unknown key"),
     ("unknown rates", "plan promptcot --target 1 --gpus 9 --rates fp9", 2, "--rates fp9: the recipe has fp8"),
@@ -231,8 +231,8 @@ def test_mistakes(line: str, code: int, message: str, capsys: pytest.CaptureFixt
 def test_a_run_of_another_recipe_gives_only_what_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "other", recipe())
     said = told(["plan", "promptcot", "--target", "10", "--gpus", "9", "--run", str(run), *QUICK], capsys)
-    assert "generate asked org/writer, and the recipe names xl-zhao/PromptCoT-Problem-Generation-Model" in said
-    assert "(assumed; 0.95 written readably × 0.25 accepted)" in said
+    assert "generate used org/writer, but the recipe names xl-zhao/PromptCoT-Problem-Generation-Model" in said
+    assert "(assumed; 0.95 readable × 0.25 accepted)" in said
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,31 @@ def test_nothing_is_printed_that_a_terminal_obeys(
     assert "<script>alert(1)</script>" in said or more == ["--json"] or not more
 
 
+FORGED = "x\nin the set\rin the set"
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "level", "reason", "judge", "judgement", "ratings", "copy_of", "answer", "model"]
+)
+def test_no_short_text_of_a_run_can_imitate_a_line(
+    field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "id": "p1",
+        "level": "AIME",
+        "foundational_concepts": [FORGED],
+        "reason": "bad",
+        "judge": "a",
+        "rule": FORGED,
+    }
+    more = {"judgement": "bad", "sample": 0, "completion": "w", "agreement": 0.5, "validity": {"votes": {FORGED: 1}}}
+    told = {"ratings": {FORGED: FORGED}} if field == "ratings" else {field: FORGED}
+    (tmp_path / "filter.dropped.jsonl").write_text(json.dumps({**row, **more, **told}) + "\n")
+    assert main(["show", str(tmp_path)]) == 0
+    assert main(["show", str(tmp_path), told.get("id", "p1")]) == 0
+    assert "in the set" not in [line.strip() for line in capsys.readouterr().out.replace("\r", "\n").split("\n")]
+
+
 def test_a_history_has_all_that_is_known(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(run), "p"]) == 0
     said = capsys.readouterr().out

@@ -92,7 +92,7 @@ def test_what_stands_against_an_upload_is_told_before_anything_is_trained(
     stand_in: Hub, trained: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert push(yes=False) == 2
-    assert "give --yes" in capsys.readouterr().err
+    assert "use --yes" in capsys.readouterr().err
     monkeypatch.delenv("HF_TOKEN")
     assert push() == 1
     assert "no token" in capsys.readouterr().err

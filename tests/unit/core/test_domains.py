@@ -1,4 +1,4 @@
-"""What a `domain.toml` may say, and how its mistakes are told."""
+"""The keys of a `domain.toml`, and the errors for its mistakes."""
 
 from __future__ import annotations
 

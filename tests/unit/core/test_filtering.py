@@ -1,4 +1,4 @@
-"""Which rows are accepted, and where the generator's text is before and after."""
+"""The rows that are accepted, and the fields of the generator's text before and after."""
 
 from __future__ import annotations
 

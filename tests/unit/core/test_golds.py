@@ -1,4 +1,4 @@
-"""Golds as data sets write them: texts, numbers and lists are read, and what is no answer is refused by name."""
+"""Golds as data sets write them: texts, numbers and lists are read, and anything else is refused by name."""
 
 from __future__ import annotations
 

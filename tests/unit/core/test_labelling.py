@@ -1,4 +1,4 @@
-"""Labels from counts: worked by hand."""
+"""Labels from counts, against values computed by hand."""
 
 from __future__ import annotations
 

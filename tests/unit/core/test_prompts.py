@@ -1,4 +1,4 @@
-"""Templates and what is put into them; the folders that ship."""
+"""Templates and their values; the shipped folders."""
 
 from __future__ import annotations
 

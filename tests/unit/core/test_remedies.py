@@ -1,4 +1,4 @@
-"""What is told about replies that cannot be used: the likely cause, and a remedy that fits it."""
+"""Reports about unusable replies: the likely cause, and a matching remedy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A row of a set: the same fields whatever its row holds, and what is not known is None."""
+"""A row of a set: always the same fields, with None for unknown values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which rows are whose, at which positions, and which settings two shards must share."""
+"""The rows of each shard, their positions, and the settings that all shards must share."""
 
 from __future__ import annotations
 

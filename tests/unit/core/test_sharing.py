@@ -1,4 +1,4 @@
-"""GPUs over models: whole replicas, the slowest first, and nothing faster exists."""
+"""Allocation of GPUs to models: whole replicas, the slowest model first, and no faster allocation exists."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product

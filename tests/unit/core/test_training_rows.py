@@ -1,4 +1,4 @@
-"""What a row teaches a generator."""
+"""Training rows for a generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What votes come to: when a problem is valid, invalid or undecided."""
+"""Counting votes: when a problem is valid, invalid or undecided."""
 
 from __future__ import annotations
 

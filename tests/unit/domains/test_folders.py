@@ -1,4 +1,4 @@
-"""How the folder of a domain is loaded, and what holds where it says nothing."""
+"""Loading the folder of a domain, and its defaults."""
 
 from __future__ import annotations
 

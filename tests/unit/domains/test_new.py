@@ -1,4 +1,4 @@
-"""The folder that `init` writes: complete, loadable, and nothing is replaced by it."""
+"""The folder that `init` writes: complete, loadable, and it replaces nothing."""
 
 from __future__ import annotations
 

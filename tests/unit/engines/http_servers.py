@@ -1,4 +1,4 @@
-"""Servers in this process that give the answers they are told to give, and engines that ask them."""
+"""Servers in this process with given answers, and engines that call them."""
 
 import ssl
 from collections import deque

@@ -1,4 +1,4 @@
-"""An engine with a pass of its own: what is asked in it is asked, later calls are answered from what happened then."""
+"""An engine with its own pass: calls in the pass reach the model, later calls get the recorded results."""
 
 import pytest
 

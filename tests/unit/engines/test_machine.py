@@ -1,4 +1,4 @@
-"""Which GPUs are visible, read from the words of a stand-in for nvidia-smi; how many threads are allowed."""
+"""Visible GPUs, from the output of a stand-in for nvidia-smi; and the allowed number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a model from its files or its name, without torch and without the network."""
+"""Facts about a model from its files or its name, without torch and without the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines of a user's own that do what no engine does: one error that names them."""
+"""Faulty custom engines: one error that names the engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from promptcot.records import Request
 
 
 class Odd(ScriptedEngine):
-    """Gives what it is told to, and cannot be closed."""
+    """Returns a given reply, and cannot be closed."""
 
     def __init__(self, vectors: Any = None) -> None:
         super().__init__(lambda _: sys.exit(7))

@@ -1,4 +1,4 @@
-"""Weights are read from safetensors only, whoever loads them: a folder with anything else is refused by name."""
+"""Weights are read from safetensors only, by every loader; a folder with other weights is refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Benchmarks: what is read, what is refused with the row named, and what is only warned of.
+"""Benchmarks: rows that are read, errors that name the row, and warnings.
 
 The real files are not part of the project: tests on them run where PROMPTCOT_SHARED_DATA names the folder that holds
 `benchmarks/`, and are skipped elsewhere.

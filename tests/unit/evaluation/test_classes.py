@@ -1,4 +1,4 @@
-"""Answers sorted into classes: who is one with whom, whatever the order."""
+"""Equivalence classes of answers, independent of their order."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def families() -> dict[str, list[str]]:
 
 
 class AtOnce:
-    """Compares as the grader does what takes no algebra, and takes the rest to differ."""
+    """Compares like the grader if no algebra is needed; all other pairs count as different."""
 
     async def asame(self, one: str, other: str) -> Grade:
         return Grade(exact.mutual(one, other), "exact")

@@ -1,4 +1,4 @@
-"""Evaluation recipes: those that ship, and what is said about mistakes."""
+"""Evaluation recipes: the shipped ones, and the errors for mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One id is one problem with one gold; a row whose two golds differ is told."""
+"""One id is one problem with one gold; a row with two different golds gets a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots are written as PNG and SVG, say what they show, and leave out what is unknown; the published table is whole."""
+"""Plots are written as PNG and SVG, are labelled, and leave out unknown values; the published table is complete."""
 
 from __future__ import annotations
 

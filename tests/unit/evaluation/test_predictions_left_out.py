@@ -1,4 +1,4 @@
-"""Predictions that cannot be graded: which rows they cost, where they are written, and what is said of them."""
+"""Predictions that cannot be graded: which rows are left out, where they are written, and the messages."""
 
 from __future__ import annotations
 

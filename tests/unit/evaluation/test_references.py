@@ -1,4 +1,4 @@
-"""What a set is compared with: what is named, or what is at hand; the rest is told with the command that fetches it."""
+"""The benchmarks that a set is compared with: named ones or cached ones; missing ones with a download command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results beside what was published: which number may stand beside which, and what is unknown."""
+"""Results next to published ones: which numbers are comparable, and what is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The card of an exported folder: true, readable by the Hub, and silent about what is not known."""
+"""The card of an exported folder: correct, readable by the Hub, and without claims about unknown facts."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def test_it_says_what_was_lost_where_and_by_which_command() -> None:
 
 def test_of_a_plain_file_it_says_that_nothing_is_known() -> None:
     text = card(Origin("rows"), exported(kind="sft", to="trl", made={**MADE, "command": None}))
-    assert "How the rows were made is not known" in text
-    assert "Not known: no recipe lies beside the rows." in text
-    assert "Which models wrote or rated these rows is not known" in text
+    assert "It is not known how the rows were made" in text
+    assert "Not known: there is no recipe beside the rows." in text
+    assert "It is not known which models wrote or rated these rows" in text
     assert "Whether benchmark problems are among the rows is not known" in text
     assert "No licence is stated" in text
     assert DatasetCard(text).data.to_dict()["license"] == "unknown"

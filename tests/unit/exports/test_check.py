@@ -1,4 +1,4 @@
-"""`--check`: what reads back, which golds pass, and that each kind of damage is found and named."""
+"""`--check`: rows that read back, golds that pass, and each kind of damage detected and named."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_verifier_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
 
 
 class Lying(type(format_of("nemo-gym"))):  # type: ignore[misc]
-    """A trainer that reads something else than stands in the files."""
+    """A trainer that reads other values than those in the files."""
 
     def __init__(self, change: Any) -> None:
         super().__init__()

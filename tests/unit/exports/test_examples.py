@@ -1,4 +1,4 @@
-"""What goes out of a row for each kind of training, and why a row does not."""
+"""The training example from a row for each kind of training, and the reasons for dropping a row."""
 
 from __future__ import annotations
 

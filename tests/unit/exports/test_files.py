@@ -1,4 +1,4 @@
-"""The folder of an export: its files, that it appears whole, that no row is lost, and the same bytes each time."""
+"""The folder of an export: its files, complete when it appears, without lost rows, and reproducible."""
 
 from __future__ import annotations
 

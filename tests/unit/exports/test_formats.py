@@ -1,4 +1,4 @@
-"""The columns of each trainer's format, exactly, and the way back from a row to the example."""
+"""The exact columns of each trainer's format, and the conversion from a row back to the example."""
 
 from __future__ import annotations
 

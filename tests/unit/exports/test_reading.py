@@ -1,4 +1,4 @@
-"""Which rows an export starts from: those of a run, of a file, of a known data set; and which are refused."""
+"""The rows of an export: those of a run, of a file, of a known data set; and the ones that are refused."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_traces_that_label_chose_are_refused_for_what_they_are(kind: Any, tmp_pa
         rows_of(written(tmp_path / "sft.jsonl", [row]), kind)()
 
 
-@pytest.mark.parametrize(("files", "why"), [([], "is not the directory of a run"), (["recipe.json"], "has not ended")])
+@pytest.mark.parametrize(("files", "why"), [([], "this is not a run directory"), (["recipe.json"], "has not ended")])
 def test_a_folder_without_a_set_is_refused(files: list[str], why: str, tmp_path: Path) -> None:
     for name in files:
         (tmp_path / name).write_text("{}")

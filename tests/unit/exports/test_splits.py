@@ -1,4 +1,4 @@
-"""Splits: nothing that is alike is in two of them, the shares are met, and the order of the rows does not matter."""
+"""Splits: similar problems are in one split, the shares are met, and the order of the rows does not matter."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_where_all_hangs_together_a_stricter_degree_counts_and_it_is_said(tmp_pa
     found = examples(3, 8, 300)
     where, lines = split(found, Shares(0.1), tmp_path)
     assert Counter(where.values())["validation"] >= 27
-    assert "one group of problems with concepts or texts of a similarity from 0.5 on has" in " ".join(lines)
+    assert "one group of similar problems (a similarity of concepts or texts of at least 0.5) has" in " ".join(lines)
     sets = {frozenset(one.extra["foundational_concepts"]): where[one.id] for one in found}
     assert all(sets[frozenset(one.extra["foundational_concepts"])] == where[one.id] for one in found)
 
@@ -112,7 +112,7 @@ def test_one_group_that_is_all_leaves_nothing_to_hold_out_and_it_is_said_with_nu
     found = [example(f"p{n}", problem(draw), ["a", "b"]) for n in range(200)]
     where, lines = split(found, Shares(0.1), tmp_path)
     assert {*where.values()} == {"train"}
-    assert "validation has 0 of the 20 rows asked for" in " ".join(lines)
+    assert "validation has 0 of the 20 requested rows" in " ".join(lines)
     assert "the largest has 200" in " ".join(lines)
 
 
@@ -122,7 +122,7 @@ def test_rows_without_concepts_are_divided_by_their_texts_and_it_is_said(tmp_pat
     found = [example(f"{place}-{copy}", text) for place, text in enumerate(texts) for copy in range(2)]
     where, lines = split(found, Shares(0.2), tmp_path)
     assert all(where[f"{place}-0"] == where[f"{place}-1"] for place in range(100))
-    assert "200 of 200 rows name no concepts" in " ".join(lines)
+    assert "200 of 200 rows have no concepts" in " ".join(lines)
 
 
 def test_problems_without_a_word_are_no_copies_of_each_other(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_split_that_gets_no_row_is_named(tmp_path: Path) -> None:
     assert "splits: validation has no rows: 0.1 of 2 rows is less than one" in lines
     where, lines = split(examples(5, 400, 2), Shares(0.49, 0.5), tmp_path)
     assert {*where.values()} == {"validation", "test"}
-    assert "splits: train has no rows: all of them are held out; ask for smaller shares" in lines
+    assert "splits: train has no rows, because all of them are held out; choose smaller shares" in lines
 
 
 def test_without_shares_all_is_for_training_and_nothing_waits(tmp_path: Path) -> None:

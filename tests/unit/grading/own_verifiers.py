@@ -1,4 +1,4 @@
-"""A module as a user would write one: verifiers, good ones and bad ones."""
+"""A module as a user would write it, with correct and faulty verifiers."""
 
 import os
 import time
@@ -30,7 +30,7 @@ order = Order()
 
 
 class Fragile(Order):
-    """Fails over some answers, each in its own way."""
+    """Fails on some answers, on each in another way."""
 
     def grade(self, gold, answer):
         word = answer.strip()

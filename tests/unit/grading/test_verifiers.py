@@ -1,4 +1,4 @@
-"""Verifiers by name: what each says of answers, which of them judges, and what those of a user may get wrong."""
+"""Verifiers by name: their verdicts, which of them is used, and errors in custom ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pool of workers, when a call does not come to its end, and when workers cannot start."""
+"""A pool of workers: calls that do not finish, and workers that cannot start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pool() -> Iterator[Pool]:
 
 
 class Interrupted(BaseException):
-    """What a handler of a signal raises."""
+    """The error that a signal handler raises."""
 
 
 def test_a_call_that_is_interrupted_leaves_no_answer_behind_for_the_next(

@@ -1,4 +1,4 @@
-"""Uploads, by the Hub's real client, to a stand-in: whole or not at all, only what changed, and only what is ours."""
+"""Uploads by the Hub's real client to a stand-in: atomic, changed files only, and our own files only."""
 
 from __future__ import annotations
 

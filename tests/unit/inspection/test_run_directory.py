@@ -123,6 +123,36 @@ def test_the_beginning_of_an_id_is_enough(run: Path, given: str, meant: str) -> 
     assert id_of(RunFiles.of(run), given) == meant
 
 
+def test_a_whole_id_comes_before_one_that_begins_with_it(run: Path) -> None:
+    with (run / "own.jsonl").open("a") as rows:
+        rows.write('{"id":"aa","problem":"p"}\n')
+    assert id_of(RunFiles.of(run), "aa") == "aa"
+
+
+def test_files_that_a_summary_names_elsewhere_are_not_read(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.jsonl").write_text('{"id":"secret"}\n')
+    names = ["filter", "../elsewhere", str(tmp_path / "elsewhere"), "a\0b", "long" * 200, "\ud800", ""]
+    (run / "summary.json").write_text(json.dumps({"stages": {name: {"out": 1} for name in names}}))
+    assert [step.name for step in RunFiles.of(run).steps] == ["filter"]
+
+
+@pytest.mark.parametrize("kind", ["dropped", "failed"])
+def test_a_file_of_losses_that_is_gone_is_missing(run: Path, kind: str) -> None:
+    summary = json.loads((run / "summary.json").read_bytes())
+    summary["stages"]["sample"] = {"out": 1, kind: {"timeout": 1}}
+    (run / "summary.json").write_text(json.dumps(summary))
+    files = RunFiles.of(run)
+    assert (files.state, files.missing) == ("incomplete", [f"sample.{kind}.jsonl"])
+
+
+def test_a_torn_row_is_not_counted(run: Path) -> None:
+    (run / "summary.json").unlink()
+    (run / "filter.jsonl").rename(run / "filter.jsonl.partial")
+    with (run / "filter.jsonl.partial").open("a") as rows:
+        rows.write('{"id":"torn","problem":"half a l')
+    assert overview(RunFiles.of(run)).out["filter"] == 2
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

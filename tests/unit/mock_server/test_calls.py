@@ -1,4 +1,4 @@
-"""Reading calls: what makes two calls the same, and what is refused in which words."""
+"""Parsing calls: when two calls are the same, and the errors for invalid ones."""
 
 from typing import Any
 

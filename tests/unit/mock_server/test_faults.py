@@ -1,4 +1,4 @@
-"""Which call meets what: pure, in the shares that were asked for, and afresh at each arrival."""
+"""Faults of calls: deterministic, with the requested rates, and drawn again at each arrival."""
 
 import math
 import statistics

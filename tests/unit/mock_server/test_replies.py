@@ -1,4 +1,4 @@
-"""What the mock server says: pure, of the right kind, and readable by the readers of this package."""
+"""Replies of the mock server: deterministic, of the requested kind, and parsed by this package."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""The processes that make batches of training texts: how they end."""
+"""The end of the processes that make batches of training texts."""
 
 from __future__ import annotations
 

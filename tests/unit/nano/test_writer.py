@@ -1,4 +1,4 @@
-"""The writer of the nano world: reproducible, true, and silent about what is held out.
+"""The writer of the nano world: reproducible, correct, and without held-out combinations.
 
 What stands in a text is read here with patterns made from the wordings, apart from the objects that wrote it.
 """

@@ -19,7 +19,7 @@ def parsed(drawn: str) -> ElementTree.Element:
         charts.bar(0.3, "<a> & b", soft=0.5),
         charts.interval(0.5, (0.2, 0.9), "<a> & b"),
         charts.interval(None, None, "<a> & b"),
-        charts.histogram([("<b>", 2), ("c", 0)], "<a> & b", "<c>"),
+        charts.histogram([2, 0], ["<b>", "c", "d"], "<a> & b", "<c>"),
         charts.squares([3, 1], 5, "<a> & b", "<c>"),
     ],
 )
@@ -57,5 +57,5 @@ def test_more_squares_than_can_be_seen_are_not_drawn() -> None:
 
 
 def test_empty_bars_of_a_histogram_have_no_count() -> None:
-    drawn = parsed(charts.histogram([("a", 0), ("b", 1_200)], "x", "y"))
-    assert [word.text for word in drawn.findall("text")] == ["a", "1,200", "b"]
+    drawn = parsed(charts.histogram([0, 1_200], ["a", "b", "c"], "x", "y"))
+    assert [word.text for word in drawn.findall("text")] == ["1,200", "a", "b", "c"]

@@ -72,6 +72,8 @@ HOSTILE = {
     "environments within environments": "$" + "\\begin{matrix}" * 150 + "\\end{matrix}" * 150 + "$",
     "fractions of fractions": "$" + "a\\over " * 500 + "$",
     "dollars": "$" * 50_000,
+    "dollars before braces": "${" * 50_000,
+    "a megabyte of brackets that open": "\\(" * 500_000,
     "brackets that open": "\\(" * 20_000,
     "environments that open": "\\begin{align}" * 5_000,
     "drawings that open": "[asy]" * 10_000,

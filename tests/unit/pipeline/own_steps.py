@@ -1,4 +1,4 @@
-"""A module as a user would write one: stages, steps and engines by the public names alone, good ones and bad ones."""
+"""A module as a user would write it: correct and faulty stages, steps and engines, using public names only."""
 
 import promptcot
 
@@ -75,7 +75,7 @@ class Short:
 
 
 class Pairs:
-    """Gives two rows as one; the last one alone is left out."""
+    """Joins two rows into one; a last single row is dropped."""
 
     name = "pairs"
 
@@ -94,7 +94,7 @@ class Pairs:
 
 
 class Groups:
-    """Holds rows back until there are so many; those that are left over come in the end."""
+    """Holds rows back until there are enough; the remaining ones are returned at the end."""
 
     name = "groups"
 
@@ -113,7 +113,7 @@ class Groups:
 
 
 class Several:
-    """Makes several rows of one."""
+    """Makes several rows from one."""
 
     name = "several"
 
@@ -128,7 +128,7 @@ class Several:
 
 
 class Shortest:
-    """Selects the shortest problems when all have come."""
+    """Selects the shortest problems when all rows have arrived."""
 
     name = "shortest"
 
@@ -179,7 +179,7 @@ class Silent(Grow):
 
 
 class Worse:
-    """Whatever a step may get wrong in the end."""
+    """Errors that a step can make at the end."""
 
     name = "worse"
 
@@ -202,7 +202,7 @@ class Worse:
 
 
 class Fragile:
-    """Fails over some rows."""
+    """Fails on some rows."""
 
     name = "fragile"
 
@@ -245,7 +245,7 @@ class Changes:
 
 
 class Quiet(Grow):
-    """Asks nothing, and says so."""
+    """Makes no calls, and says so."""
 
     def ask(self, row):
         return []

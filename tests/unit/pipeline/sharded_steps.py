@@ -28,7 +28,7 @@ def open_faulty(spec, role, site):
 
 
 class Distinct:
-    """Leaves out a problem that came before, and numbers those that it keeps."""
+    """Drops repeated problems, and numbers those that it keeps."""
 
     name = "distinct"
 
@@ -49,7 +49,7 @@ class Distinct:
 
 
 class Twice:
-    """Makes two rows of the same id out of one, none out of some, and leaves others out."""
+    """Makes two rows with the same id from one, none from some, and drops others."""
 
     name = "twice"
 

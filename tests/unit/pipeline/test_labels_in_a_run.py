@@ -1,4 +1,4 @@
-"""Solve and label as steps of a flow: counts by problems, what refuses, and going on after a kill."""
+"""Solve and label as steps of a flow: counts by problem, refusals, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def solved(request: Request) -> Completion | Exception:
 
 
 class Sieve:
-    """A step of one's own, which takes the first trace of some problems away."""
+    """A custom step that removes the first trace of some problems."""
 
     name = "sieve"
 

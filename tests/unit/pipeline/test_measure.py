@@ -1,4 +1,4 @@
-"""What is read of a run directory or of a file to say what a set is like."""
+"""The files of a run directory, or the file, from which a set is measured."""
 
 from __future__ import annotations
 

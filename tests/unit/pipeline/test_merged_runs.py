@@ -1,4 +1,4 @@
-"""Shards of a run, joined: the files of the run that one driver would have made, byte for byte."""
+"""Merged shards of a run: the same bytes as the run of a single driver."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_rows_that_only_all_shards_together_give_fail_and_can_be_asked_afterward
     joined = promptcot.load_run("joined")
     lacking = joined.counts["grow"].failed["not asked"]
     assert 0 < lacking < joined.counts["grow"].rows_in
-    assert f"{lacking} rows failed since no shard asked about them" in said
+    assert f"{lacking} rows failed because no shard processed them" in said
     assert "--output-dir joined and without --shard" in said
     finished = promptcot.run(recipe, output_dir="joined")
     assert finished.counts["generate"].calls == 0

@@ -1,4 +1,4 @@
-"""Steps and engines from outside the package, through the public names alone: what a new one costs, and what it gets.
+"""Custom steps and engines that use public names only: the code that they need, and what they get.
 
 Each test writes a module of its own and names it in a recipe, as a user would.
 """
@@ -180,7 +180,7 @@ def test_the_command_line_shows_and_runs_own_steps(
 
 WRONG = [
     ("an unknown place", {**SHORT, "after": "filtre"}, promptcot.RecipeError, "did you mean filter?"),
-    ("beside a judge", {**SHORT, "after": "judge-a"}, promptcot.RecipeError, "stands beside judge-b"),
+    ("beside a judge", {**SHORT, "after": "judge-a"}, promptcot.RecipeError, "runs in parallel with judge-b"),
     ("a name twice", {**SHORT, "name": "filter"}, promptcot.RecipeError, "has a step of this name already"),
     ("no such module", {**SHORT, "use": "nowhere:Short"}, promptcot.RecipeError, "No module named 'nowhere'"),
     ("no such name", {**SHORT, "use": "own_steps:Shrt"}, promptcot.RecipeError, "own_steps has no Shrt"),

@@ -1,4 +1,4 @@
-"""README.md of a run directory: ours is renewed, anybody else's stays."""
+"""README.md of a run directory: ours is updated, any other is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row costs through all steps: by the rows that reach each of them, not by calls that run ahead or were paid."""
+"""The cost of a row through all steps: by the rows that reach each step, not by calls ahead of time or earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a file through several steps into one output: what is in which file, and that nothing depends on time."""
+"""Rows of a file through several steps into one output: the content of each file, independent of timing."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ ROWS = [{"id": str(number), "number": number} for number in range(40)]
 
 
 class Plain:
-    """A step with nothing to it."""
+    """A step that does nothing."""
 
     name = "plain"
 
@@ -43,7 +43,7 @@ class Plain:
 
 
 class Odd(Plain):
-    """Leaves out even numbers."""
+    """Drops even numbers."""
 
     name = "odd"
 
@@ -52,7 +52,7 @@ class Odd(Plain):
 
 
 class Held(Plain):
-    """Gives all rows in the end, without the first."""
+    """Returns all rows except the first at the end."""
 
     name = "held"
 
@@ -82,7 +82,7 @@ class Broken(Plain):
 
 
 class Ask:
-    """Asks about a row; `by` names the model that says so."""
+    """Makes a call for a row; `by` names the model."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -219,7 +219,7 @@ def test_a_slow_step_works_in_a_thread_of_its_own(run: Run, tmp_path: Path) -> N
 
 
 class Told(Plain):
-    """Is stopped by a request while it takes rows, or while it finds out what it gives; no model is waited for."""
+    """Interrupted while it receives rows, or while it computes its result; no model is called."""
 
     name = "told"
 

@@ -1,4 +1,4 @@
-"""What a target costs: runs through the real pipeline against models with latency, in virtual time.
+"""The calls for a target: runs through the real pipeline with models that have latency, in virtual time.
 
 `benchmarks/target.py` does the same against a real server. The accepted share is 16 %, and a call takes two seconds,
 with a log-normal spread of 0.3.
@@ -33,7 +33,7 @@ SEEDS = 8
 
 @dataclass
 class World:
-    """A run of one seed, and what was seen of it."""
+    """A run with one seed, and its measurements."""
 
     seed: int
     target: int

@@ -1,4 +1,4 @@
-"""Models that take turns: the same files as when they run side by side, and never two of them at the same time."""
+"""Models that run one after another: the same files as in parallel, and never two models at the same time."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Run directories as `promptcot run` leaves them, with numbers that can be reckoned by hand."""
+"""Run directories as `promptcot run` writes them, with numbers that are easy to compute by hand."""
 
 from __future__ import annotations
 

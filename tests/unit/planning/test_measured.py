@@ -1,4 +1,4 @@
-"""What a run directory tells, and what it does not."""
+"""Rates measured in a run directory, and what cannot be measured."""
 
 import json
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_another_model_is_not_measured_and_neither_is_the_share(tmp_path: Path) 
     assert "kept" not in found.stages.get("filter", {})
     assert found.stages["generate"]["kept"].value == 0.8
     said = " ".join(found.notes)
-    assert "judge-a asked org/judge, and the recipe names org/other" in said
+    assert "judge-a used org/judge, but the recipe names org/other" in said
     assert "accepted share differs" in said
 
 
@@ -123,7 +123,7 @@ def test_traces_of_another_teacher_are_not_measured(tmp_path: Path) -> None:
     other = recipe(plan={"solve": {"model": "org/other"}})
     found = read_run(write_traces(write_run(tmp_path, recipe())), other, gpus=2)
     assert "solve" not in found.stages
-    assert "solve asked another model than org/other: it was not measured" in found.notes
+    assert "solve used another model than org/other, so it was not measured" in found.notes
 
 
 def test_a_run_in_which_nothing_was_accepted_tells_no_share(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_what_is_no_summary_of_a_run_is_said(content: str, tmp_path: Path) -> No
 
 def test_without_its_recipe_nobody_knows_which_models_a_run_had(tmp_path: Path) -> None:
     (write_run(tmp_path, recipe()) / "recipe.json").unlink()
-    with pytest.raises(InputError, match=r"recipe\.json: no such file; it says which models"):
+    with pytest.raises(InputError, match=r"recipe\.json: no such file; it records the models"):
         read_run(tmp_path, recipe())
 
 

@@ -1,4 +1,4 @@
-"""How long replicas take: side by side, or in turn with all GPUs. The hand-out is tested in tests/unit/core."""
+"""The time of replicas: in parallel, or one model after another on all GPUs. For the allocation see tests/unit/core."""
 
 import pytest
 

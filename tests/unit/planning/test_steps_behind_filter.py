@@ -1,4 +1,4 @@
-"""Plans of recipes that go on behind `filter`: rows, calls and shares of each step, measured and stated."""
+"""Plans of recipes with steps after `filter`: rows, calls and shares of each step, measured and stated."""
 
 import json
 from pathlib import Path

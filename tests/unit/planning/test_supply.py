@@ -1,4 +1,4 @@
-"""What concepts can give: hand-counted trials, and a table so small that all combinations come."""
+"""The supply of combinations: trials counted by hand, and a table so small that all combinations are drawn."""
 
 import math
 

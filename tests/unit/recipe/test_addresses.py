@@ -1,4 +1,4 @@
-"""Base URLs as people paste them, and what is asked below them."""
+"""Base URLs as people paste them, and the paths that are requested."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Recipes that no one means to write: each is refused in a few words that say where it is wrong."""
+"""Malformed recipes: each gets a short error that says where it is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections behind `filter`: what they take over from others, what they need, and that old recipes are as before."""
+"""The sections after `filter`: inherited values, requirements, and unchanged old recipes."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_all_that_is_wrong_with_a_selection_is_told_at_once() -> None:
     ("more", "expected"),
     [
         ({"label": {"verifier": "nothing"}}, "verifier: 'nothing' is not a verifier"),
-        ({"select": {"model": "S"}}, "model: 'S' does not solve here; the solver is 'T'"),
+        ({"select": {"model": "S"}}, "model: 'S' is not the solver of this recipe, which is 'T'"),
     ],
 )
 def test_what_would_stop_a_run_at_its_end_stops_it_before_the_first_call(more: dict[str, Any], expected: str) -> None:

@@ -1,4 +1,4 @@
-"""Each adapter, called as its trainer calls it (docs/rewards.md names the versions), and what it gives back."""
+"""Each adapter, called as by its trainer (docs/rewards.md lists the versions), and its results."""
 
 from __future__ import annotations
 

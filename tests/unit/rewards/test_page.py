@@ -1,4 +1,4 @@
-"""What docs/rewards.md shows runs, and what it says of options and reasons is so."""
+"""The examples of docs/rewards.md run, and its options and reasons are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies behind rewards: what a fork inherits, and where workers can start."""
+"""Processes behind rewards: what a fork inherits, and where workers can start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reply is worth: every form in which trainers hand replies and golds over, and what options add."""
+"""Scores of replies: every form in which trainers pass replies and golds, and the effect of options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row over which a stage's own code fails is left out alone, and read again when the code is mended."""
+"""A row on which a stage's code fails is dropped alone, and read again when the code is fixed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RAISES: list[tuple[BaseException, str]] = [
 
 
 class Brittle:
-    """A stage of the user's own that fails over some rows; where, and with what, the row says."""
+    """A custom stage that fails on some rows; the row says where, and with which error."""
 
     name = "brittle"
     error: BaseException = KeyError("title")

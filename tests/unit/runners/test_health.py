@@ -1,4 +1,4 @@
-"""When a stage is stopped because going on would only waste work, and when it is not."""
+"""When a stage is stopped because its calls keep failing, and when it is not."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from promptcot.runners.health import Health
 
 
 class Clock:
-    """A time that is moved by hand."""
+    """A clock that is set by hand."""
 
     now = 0.0
 

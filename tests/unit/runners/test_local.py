@@ -20,7 +20,7 @@ FAST = Retries(tries=3, base=0.001)
 
 
 class Echo:
-    """Drops what starts with "drop", asks again what starts with "again"."""
+    """Drops replies that start with "drop", retries those that start with "again"."""
 
     name = "echo"
 

@@ -1,4 +1,4 @@
-"""Rows of which some calls fail: a stage that is `partial` reads what did come."""
+"""Rows for which some calls fail: a `partial` stage reads the other replies."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -32,7 +32,7 @@ REFUSED, AWAY = RequestRefused("too long", "over-long"), TransientError("reset",
 
 
 class Several:
-    """Asks three times about each row, and keeps what came."""
+    """Makes three calls per row, and keeps the replies."""
 
     name = "several"
 

@@ -1,4 +1,4 @@
-"""When a stage is stopped because nothing that it gets can be used, how soon, and what the next run makes of it."""
+"""When a stage is stopped because no reply is usable, how soon, and what the next run does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +20,7 @@ BAD, GOOD = "I would rather not.", "good"
 
 
 class Strict:
-    """Reads "good"; calls a row that says "poor" unusable, leaves out "other" by decision."""
+    """Reads "good", calls "poor" unusable, and drops "other" by decision."""
 
     name = "strict"
 

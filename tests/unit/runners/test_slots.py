@@ -1,4 +1,4 @@
-"""A bound that changes while it is in use: never exceeded, first come first served, and nothing is lost to a cancel."""
+"""A limit that changes while in use: never exceeded, first come first served, and no slot is lost by a cancellation."""
 
 from __future__ import annotations
 

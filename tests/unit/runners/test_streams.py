@@ -1,4 +1,4 @@
-"""Streams between stages: branches, side by side, and what happens when one of them breaks."""
+"""Streams between stages: parallel branches, and what happens when one of them fails."""
 
 import asyncio
 from collections.abc import AsyncIterator

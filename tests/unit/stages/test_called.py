@@ -1,4 +1,4 @@
-"""When replies count as read, whatever the stage; and what a stage may say about its own rows."""
+"""When replies count as parsed, for any stage; and what a stage may record about its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptcot.stages import called
 
 
 class Quiet:
-    """A stage of the user's own, which says nothing about its rows."""
+    """A custom stage that records nothing about its rows."""
 
     name = "own"
 
@@ -26,7 +26,7 @@ class Quiet:
 
 
 class Telling(Quiet):
-    """One that tells what is in the row."""
+    """A stage that records the content of the row."""
 
     def unusable(self, row: Row) -> Any:
         return row["why"]
@@ -59,7 +59,7 @@ def test_a_stage_that_cannot_tell_is_named(row: Row) -> None:
 
 
 class Detailed(Quiet):
-    """Leaves each row out, with what the row holds as details."""
+    """Drops each row, with its content as details."""
 
     def apply(self, row: Row) -> Drop:
         return Drop("copy", details=row["details"])

@@ -1,4 +1,4 @@
-"""The stage `confirm`: who is asked about, and what a reply does to a row."""
+"""The stage `confirm`: which rows are sent to the model, and the effect of a reply."""
 
 from __future__ import annotations
 

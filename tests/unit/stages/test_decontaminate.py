@@ -1,4 +1,4 @@
-"""The step `decontaminate`: what becomes of a row, and what the summary says."""
+"""The step `decontaminate`: the outcome of a row, and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step `dedup`: which rows stay, what is said of the others, and what no row may do to it."""
+"""The step `dedup`: which rows stay, what is recorded for the others, and robustness against odd rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an annotator is asked about the rationale of a problem, and what becomes of its words."""
+"""Requests for the rationale of a problem, and the outcomes of the replies."""
 
 from __future__ import annotations
 

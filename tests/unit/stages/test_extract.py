@@ -1,4 +1,4 @@
-"""What an annotator is asked about the concepts of a problem, and what becomes of its words."""
+"""Requests for the concepts of a problem, and the outcomes of the replies."""
 
 from __future__ import annotations
 

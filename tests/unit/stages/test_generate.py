@@ -1,4 +1,4 @@
-"""What the generator is asked, and what becomes of its text."""
+"""Requests to the generator, and the outcomes of its replies."""
 
 from __future__ import annotations
 

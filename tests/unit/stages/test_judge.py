@@ -1,4 +1,4 @@
-"""What a judge is asked and what becomes of its words; and the two stages on a domain that is not mathematics."""
+"""Requests to a judge, and the outcomes of its replies; and both stages in a domain other than mathematics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels within a run: one row for each problem, the labels of the verb, and what is left out and why."""
+"""Labels within a run: one row per problem, the labels of the verb, and the dropped rows with reasons."""
 
 from __future__ import annotations
 

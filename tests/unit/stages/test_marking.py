@@ -1,4 +1,4 @@
-"""Marks that another process makes are those of this one, also when that process is lost."""
+"""Marks computed in another process equal those of this one, also if that process is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that chooses a set: what comes out, what is left out and why, and what it tells."""
+"""The step that selects a set: its output, the dropped rows with reasons, and its summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a solver is asked, and what is said about its trace."""
+"""Requests to a solver, and the fields of its traces."""
 
 from __future__ import annotations
 

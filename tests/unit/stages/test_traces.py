@@ -1,4 +1,4 @@
-"""The traces of a problem in a run: asked as the verb asks, and read whatever came."""
+"""The traces of a problem in a run: the same requests as the verb's, and any replies are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verifiers are asked, and what becomes of their votes: of one model, and of several that share them."""
+"""Requests to verifiers, and the outcomes of their votes: by one model, and shared by several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money: what a call may cost and did cost, and a cap that is never exceeded, whatever runs at the same time."""
+"""The maximum and the actual cost of a call, and a budget that is never exceeded, also with concurrent calls."""
 
 import asyncio
 import json
@@ -118,7 +118,7 @@ async def test_what_costs_nothing_is_never_held_up() -> None:
 
 
 class Ask:
-    """Asks about a row's number."""
+    """Makes a call with a row's number."""
 
     name = "ask"
 

@@ -1,4 +1,4 @@
-"""Lines and documents with checksums: what was written is read, and nothing else."""
+"""Lines and documents with checksums: only undamaged content is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a folder is copied to an address, in which order, and what is kept back."""
+"""The files of a folder that are copied to an address, their order, and those that are not copied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Embeddings files: both forms give back what was written, the matrix stays on disk, and bad files are named by row."""
+"""Embeddings files: both forms round-trip, the matrix stays on disk, and errors in files name the row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of rows: formats, malformed input, ids, and outputs that appear whole or not at all."""
+"""Files of rows: formats, malformed input, ids, and outputs that appear complete or not at all."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The journal: what is appended is found again, whatever happened to the process."""
+"""The journal: appended calls are found again, whatever happened to the process."""
 
 import os
 from collections.abc import Callable

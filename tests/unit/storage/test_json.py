@@ -1,4 +1,4 @@
-"""Values that JSON, orjson and Python are at odds with, through one line of JSON and back."""
+"""Values that JSON, orjson and Python handle differently, through one line of JSON and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are damaged or odd: all rows, or one line that names the file and the place; never some of them."""
+"""Damaged or unusual files: all rows are read, or an error names the file and the place; never only some rows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_odd_file_is_read_as_a_whole(tmp_path: Path, name: str, content: byte
 
 
 class Failing(io.BytesIO):
-    """A file of which the end cannot be read."""
+    """A file whose end cannot be read."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         if self.tell() > 400:

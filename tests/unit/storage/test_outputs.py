@@ -1,4 +1,4 @@
-"""One output and what lies beside it."""
+"""One output and the files beside it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""No input is an output, whichever way the paths lead to one file."""
+"""No output overwrites an input, however the paths refer to one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of Parquet whose types JSON does not have: numbers and text, or a refusal that names the column."""
+"""Parquet columns with types that JSON lacks: numbers and text, or an error that names the column."""
 
 from __future__ import annotations
 

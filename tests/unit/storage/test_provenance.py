@@ -1,4 +1,4 @@
-"""What is made says of what and how: hashes that anyone can compute again, a command line that gives nothing away."""
+"""The provenance of outputs: reproducible hashes, and a command line without secrets."""
 
 from __future__ import annotations
 

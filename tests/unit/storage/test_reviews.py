@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,12 @@ def test_the_latest_decision_counts_and_a_note_changes_none(tmp_path: Path) -> N
     assert {name: one.decision for name, one in read(tmp_path).items()} == {"a": "reject", "b": "accept", "c": None}
     assert read(tmp_path)["a"].note == "hm"
     assert reviews_in(tmp_path).rejected == {"a"}
+
+
+def test_a_note_does_not_change_who_decided_and_when(tmp_path: Path) -> None:
+    append(tmp_path, Review("a", "reject", None, "ada", "2026-01-01"))
+    append(tmp_path, Review("a", None, "why?", "bob", "2026-01-02"))
+    assert read(tmp_path)["a"] == Review("a", "reject", "why?", "ada", "2026-01-01")
 
 
 def test_a_note_is_data_and_is_cut(tmp_path: Path) -> None:
@@ -85,6 +93,8 @@ def test_two_processes_write_at_once_and_no_line_is_lost(tmp_path: Path) -> None
 
 def test_reviews_of_several_directories_are_joined_in_the_order_of_their_times(tmp_path: Path) -> None:
     one, other, both = (tmp_path / name for name in ("one", "other", "both"))
+    one.mkdir()
+    other.mkdir()
     append(one, review("a", "reject", at="2026-01-02"))
     append(one, review("b", "reject", at="2026-01-01"))
     append(other, review("b", "accept", at="2026-01-03"))
@@ -98,6 +108,36 @@ def test_reviews_of_several_directories_are_joined_in_the_order_of_their_times(t
     assert reviews_in(both).rejected == {"a"}
 
 
+def test_an_older_decision_that_is_joined_later_does_not_override_a_newer_one(tmp_path: Path) -> None:
+    for name in ("both", "one"):
+        (tmp_path / name).mkdir()
+    append(tmp_path / "both", review("a", "reject", at="2026-01-01T09:00:00+00:00"))
+    append(tmp_path / "one", review("a", "accept", at="2026-01-01T09:30:00+02:00"))  # 07:30 in UTC
+    append(tmp_path / "one", review("b", "accept", at="2026-01-01T09:00:00Z"))
+    for _ in range(2):
+        join(tmp_path / "both", [tmp_path / "one"])
+        assert {name: one.decision for name, one in read(tmp_path / "both").items()} == {"a": "reject", "b": "accept"}
+        assert len(reviews_in(tmp_path / "both").lines) == 4
+
+
+def test_a_decision_that_is_taken_back_within_a_second_is_joined_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    for decision in ("reject", "accept", "reject"):
+        append(tmp_path / "one", review("a", decision))  # type: ignore[arg-type]
+    for _ in range(2):
+        join(tmp_path / "both", [tmp_path / "one"])
+        assert [one.decision for one in reviews_in(tmp_path / "both").lines] == ["reject", "accept", "reject"]
+
+
+def test_damaged_lines_of_what_is_joined_are_counted(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    append(tmp_path / "one", review("a"))
+    (tmp_path / "two" / REVIEWS).write_bytes(b'{"id": "b", "decis\n{}\n')
+    assert join(tmp_path / "both", [tmp_path / "one", tmp_path / "two"]) == 2
+    assert reviews_in(tmp_path / "both").rejected == {"a"}
+
+
 def test_nothing_is_joined_where_nothing_was_reviewed(tmp_path: Path) -> None:
     join(tmp_path / "new", [tmp_path])
     assert not (tmp_path / "new").exists()
@@ -109,7 +149,20 @@ def test_they_lie_in_a_directory_or_beside_a_file_and_never_at_an_address(tmp_pa
     assert rejected_beside([Path("s3://bucket/label.jsonl")]) == frozenset()
 
 
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / REVIEWS).mkdir()
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / REVIEWS)
     with pytest.raises(StorageError, match=r"reviews\.jsonl"):
         reviews_in(tmp_path)
+
+
+def test_a_review_that_cannot_be_stored_says_so(tmp_path: Path) -> None:
+    (tmp_path / REVIEWS).symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"reviews\.jsonl: the review cannot be stored .* free some space"):
+        append(tmp_path, review("a"))
+
+
+def test_the_directory_of_a_run_that_was_deleted_is_not_created_again(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be stored"):
+        append(tmp_path / "deleted", review("a"))
+    assert not (tmp_path / "deleted").exists()

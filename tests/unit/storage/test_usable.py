@@ -1,4 +1,4 @@
-"""Paths that can be no input or no output: one line that names the path and the way out, before anything is made."""
+"""Paths that cannot be an input or an output: an error with the path and a remedy, before anything is written."""
 
 from __future__ import annotations
 

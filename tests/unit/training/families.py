@@ -1,4 +1,4 @@
-"""Tokenizers of the families that people train, made small: files as the Hub has them, with a vocabulary of bytes."""
+"""Small tokenizers of common model families: files as on the Hub, with a vocabulary of bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which checkpoint a training goes on from, and what it began with."""
+"""The checkpoint from which a training resumes, and the settings with which it started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a training is told before anything is loaded, all of it together."""
+"""All problems of a training are reported together, before anything is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of preferences and rewards: what belongs to which method, and when there is nothing to learn."""
+"""The keys of preferences and rewards: which keys each method has, and when there is nothing to learn."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def logged(equal: float, cut: float = 0.0, **reasons: float) -> dict[str, float]
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ([logged(1, right=1.0, wrong=0.0)] * 3, "100% of them are right: take harder problems"),
+        ([logged(1, right=1.0, wrong=0.0)] * 3, "100% of them are right: use harder problems"),
         ([logged(1, 0.9, right=0.0, truncated=0.9, wrong=0.1)], "90% of them are cut off: raise method.grpo.max_"),
         ([logged(1, right=0.0, no_answer=1.0)], "100% of them give no answer in a box"),
-        ([logged(1, right=0.0, wrong=1.0)], "0% of them are right, most are wrong: take easier problems"),
+        ([logged(1, right=0.0, wrong=1.0)], "0% of them are right, most are wrong: use easier problems"),
         ([logged(1, right=0.0, gold_unreadable=1.0)], "The golds cannot be read"),
         ([{"frac_reward_zero_std": 0.0, "reward": float("nan")}] * 2, "no completion got a reward"),
         ([{"frac_reward_zero_std": 1.0}], "The reward function of this recipe gives all completions the same"),

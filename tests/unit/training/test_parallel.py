@@ -1,4 +1,4 @@
-"""How processes share a model: what a recipe means in the libraries' words, and what is refused by its key."""
+"""Model sharding: the libraries' settings for a recipe, and errors that name the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reward functions of one's own: what they are given, and what stops a training by name."""
+"""Custom reward functions: their arguments, and results that stop a training with an error."""
 
 from __future__ import annotations
 
@@ -45,18 +45,24 @@ def test_a_number_or_none_for_each_completion_is_taken(function: Callable[..., A
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda **_: None, "gave NoneType, and no list of numbers"),
-        (lambda **_: {"a": 1, "b": 2}, "gave dict, and no list of numbers"),
-        (lambda **_: "12", "gave str, and no list of numbers"),
-        (lambda **_: np.float64(1), "gave float64, and no list of numbers"),
-        (lambda **_: (1.0 for _ in "ab"), "gave generator, and no list of numbers"),
-        (lambda **_: [1.0], "gave 1 numbers for 2 completions"),
-        (lambda **_: [0.0, float("nan")], "gave nan for a completion of row b"),
-        (lambda **_: [float("-inf"), 0.0], "gave -inf for a completion of row a"),
-        (lambda **_: ["1", "1"], "gave '1' for a completion of row a"),
-        (lambda **_: np.zeros((2, 2)), r"gave \[0.0, 0.0\] for a completion of row a"),
-        (lambda level, **_: level["x"], r"raised TypeError: .*test_rewarding.py, line \d+\); it is given prompts, "),
-        (lambda gold, **_: gold, "raised TypeError: .*'gold'.*; it is given prompts, completions, answer, id, level"),
+        (lambda **_: None, "returned NoneType, which is not a list of numbers"),
+        (lambda **_: {"a": 1, "b": 2}, "returned dict, which is not a list of numbers"),
+        (lambda **_: "12", "returned str, which is not a list of numbers"),
+        (lambda **_: np.float64(1), "returned float64, which is not a list of numbers"),
+        (lambda **_: (1.0 for _ in "ab"), "returned generator, which is not a list of numbers"),
+        (lambda **_: [1.0], "returned 1 numbers for 2 completions"),
+        (lambda **_: [0.0, float("nan")], "returned nan for a completion of row b"),
+        (lambda **_: [float("-inf"), 0.0], "returned -inf for a completion of row a"),
+        (lambda **_: ["1", "1"], "returned '1' for a completion of row a"),
+        (lambda **_: np.zeros((2, 2)), r"returned \[0.0, 0.0\] for a completion of row a"),
+        (
+            lambda level, **_: level["x"],
+            r"raised TypeError: .*test_rewarding.py, line \d+\); its arguments are prompts, ",
+        ),
+        (
+            lambda gold, **_: gold,
+            "raised TypeError: .*'gold'.*; its arguments are prompts, completions, answer, id, level",
+        ),
     ],
 )
 def test_anything_else_stops_by_name(function: Callable[..., Any], words: str) -> None:

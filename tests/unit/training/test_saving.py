@@ -1,4 +1,4 @@
-"""The folder that a training leaves: loaded again it is the same model, it stops where it should, its card is true."""
+"""The folder of a trained model: loading it gives the same model, it has the right stop tokens and a correct card."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TURNS = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<turn>\n{% en
 
 
 class FakeTrainer:
-    """As much of a trainer as saving asks for. `accelerator.gathered` counts how often a process waited for others."""
+    """The parts of a trainer that saving needs. `accelerator.gathered` counts how often a process waited for others."""
 
     def __init__(self, model: Any, *, first: bool = True, deepspeed: Any = None) -> None:
         self.model, self.model_wrapped = model, deepspeed
@@ -373,5 +373,5 @@ def test_results_need_a_card_of_ours(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         saving.add_results(tmp_path, [])
     (tmp_path / "README.md").write_text("# Somebody's model")
-    with pytest.raises(InputError, match="no place that is marked"):
+    with pytest.raises(InputError, match="no marked place"):
         saving.add_results(tmp_path, [])

@@ -1,4 +1,4 @@
-"""The training recipes that ship: they are read, they say what was published, and each can be dry-run."""
+"""The shipped training recipes: valid, with the published values, and each with a dry run."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import pytest
 from promptcot.core.history import assemble
 from promptcot.inspection.files import RunFiles
 from promptcot.inspection.finding import find
+from promptcot.storage.reviews import Review, append
 from promptcot.viewer.index import FOLDER, Hooks, Index, folder_for
 from promptcot.viewer.queries import Filter
 from promptcot.viewer.shelf import Shelf
@@ -27,7 +28,7 @@ def brought(run: Path, hooks: Hooks | None = None) -> tuple[Index, bool]:
 
 def entries(index: Index) -> dict[str, tuple[object, ...]]:
     connection = index.reader()
-    found = {row[1]: row for row in connection.execute("SELECT * FROM problem")}
+    found = {row[1]: row[:12] for row in connection.execute("SELECT * FROM problem")}
     connection.close()
     return found
 
@@ -211,3 +212,96 @@ def test_a_copy_of_a_run_is_read_as_it_is(tmp_path: Path) -> None:
     write(tmp_path / "copy" / "generate.jsonl", [problem(1)])
     listed = entries(brought(tmp_path / "copy")[0])
     assert len(listed) == 10
+
+
+def test_a_file_that_is_changed_inside_without_growing_is_read_again(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 100)
+    brought(run)
+    path = run / "label.jsonl"
+    content = path.read_bytes()
+    at = content.index(b'"answer":"47"')
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b'"answer":"74"')
+    os.utime(path, ns=(0, 0))  # whatever the resolution of times
+    (run / "set.jsonl").unlink()
+    assert path.stat().st_size == len(content)
+    listed = entries(brought(run)[0])
+    assert [row[11] for row in listed.values()].count("74") == 2
+
+
+def test_when_a_run_ends_the_order_of_its_summary_decides_where_problems_ended(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_bytes())
+    (run / "summary.json").unlink()
+    write(run / "own.jsonl", [problem(4)])  # without a summary, a step of the user's own is the last
+    index, _ = brought(run)
+    assert entries(index)["p4"][9] == "under way"
+    names = ["generate", "own", *(name for name in summary["stages"] if name != "generate")]
+    (run / "summary.json").write_text(json.dumps({**summary, "stages": {name: {} for name in names}}))
+    index, _ = brought(run)
+    assert entries(index)["p4"][9:11] == ("dropped", "filter: bad")
+
+
+def test_counts_are_right_after_a_kill_between_the_rows_and_the_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "run")
+    brought(run)
+    write(run / "generate.jsonl", [problem(77)], "a")
+    with monkeypatch.context() as patched:
+        patched.setattr("promptcot.viewer.index.count_values", lambda index: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            brought(run)
+    shelf = Shelf(run)
+    with shelf.reading() as lists:
+        assert lists.total() == len(lists.page(Filter(), most=100)) == 11
+    shelf.close()
+
+
+def test_a_failed_build_leaves_no_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "run")
+    monkeypatch.setattr("promptcot.viewer.index.count_values", lambda index: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        brought(run)
+    assert [path.name for path in (run / FOLDER).iterdir()] == ["lock"]
+
+
+def test_an_open_view_notices_that_the_index_was_deleted_or_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptcot.viewer.shelf._LOOK_AGAIN", 0)
+    monkeypatch.setattr("promptcot.viewer.shelf._PATIENCE", 60)
+    run = write_run(tmp_path / "run")
+    first = Shelf(run)
+    for deleted in (False, True):
+        shutil.rmtree(run / FOLDER)
+        write(run / "generate.jsonl", [problem(70 + deleted)], "a")
+        if not deleted:
+            Shelf(run).close()  # another process builds it anew
+        first.look_again()
+        with first.reading() as lists:
+            assert lists.number_of(f"p{70 + deleted}") is not None
+        assert first.trouble is None
+    first.close()
+
+
+def test_a_review_of_a_problem_that_another_process_indexes_later_is_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    append(run, Review("p77", "reject", None, "ada", ""))
+    first = Shelf(run)
+    with first.reading() as lists:
+        assert lists.page(Filter.of({"review": "rejected"})) == []
+    write(run / "generate.jsonl", [problem(77)], "a")
+    Shelf(run).close()
+    with first.reading() as lists:
+        assert [one.id for one in lists.page(Filter.of({"review": "rejected"}))] == ["p77"]
+    first.close()
+
+
+def test_batches_are_bounded_by_the_length_of_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptcot.viewer.entries._BATCH_BYTES", 1000)
+    indexed: list[int] = []
+    index, _ = brought(write_run(tmp_path / "run", 30), Hooks(indexed=lambda done, _: indexed.append(done)))
+    assert len(indexed) > 5
+    assert indexed[-1] == len(entries(index)) == 30

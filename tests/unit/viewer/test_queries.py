@@ -15,7 +15,11 @@ from tests.viewing import HOSTILE, write_run
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     run = write_run(
-        tmp_path_factory.mktemp("view") / "run", 40, p3={"problem": f'Say "never twice" to $n-1$. {HOSTILE}'}
+        tmp_path_factory.mktemp("view") / "run",
+        40,
+        p3={"problem": f'Say "never twice" to $n-1$. {HOSTILE}'},
+        p5={"level": " Level  \r\n5 ", "foundational_concepts": [" \u2265 ", "number  theory"]},
+        p6={"problem": "\u7d20\u6570\u306e\u548c"},
     )
     for row_id, decision, note, reviewer in [
         ("p1", "accept", None, "ada"),
@@ -51,6 +55,16 @@ def ids(shelf: Shelf, **fields: str) -> list[str]:
         ({"review": "rejected"}, ["p2", "p3"]),
         ({"review": "with a note"}, ["p2"]),
         ({"by": "grace"}, ["p2", "p3"]),
+        ({"by": "ada"}, ["p1", "p3"]),  # grace decided about p3 after her
+        ({"agreement_from": "70%", "agreement_to": "75 %"}, ["p35", "p36", "p37"]),
+        ({"level": "Level 5"}, ["p5"]),
+        ({"level": " Level  5 "}, ["p5"]),
+        ({"concept": "\u2265"}, ["p5"]),
+        ({"concept": " number theory "}, ["p5"]),
+        ({"q": "\u7d20\u6570*"}, ["p6"]),
+        ({"q": "!!! ,"}, []),
+        ({"q": "*id"}, []),  # a command of FTS5
+        ({"q": "*reads"}, []),
         ({"review": "unreviewed", "agreement_to": "0.1"}, ["p0", "p5"]),
         ({"concept": "divisor"}, []),
         ({"concept": "greatest common divisor", "agreement_to": "0.1"}, ["p0", "p2"]),
@@ -119,9 +133,21 @@ def test_lists_are_in_the_order_that_was_asked_for(shelf: Shelf) -> None:
     assert falling == sorted(falling, reverse=True)
 
 
+@pytest.mark.parametrize("sort", [sort for sort in SORTS if sort])
+def test_problems_without_a_value_come_last(shelf: Shelf, sort: str) -> None:
+    with shelf.reading() as lists:
+        entries = lists.page(Filter.of({"sort": sort}), most=1000)
+    values = [getattr(entry, sort.removeprefix("-")) for entry in entries]
+    known = [value for value in values if value not in (-1.0, "")]
+    assert values[: len(known)] == known == sorted(known, reverse=sort.startswith("-"))
+    assert known
+
+
 def test_what_is_no_number_limits_nothing_and_is_named(shelf: Shelf) -> None:
-    wanted = Filter.of({"agreement_from": "much", "pass_rate_to": "nan"})
-    assert wanted.not_numbers == ["much", "nan"]
+    wanted = Filter.of(
+        {"agreement_from": "much", "pass_rate_to": "nan", "agreement_to": "80", "pass_rate_from": "1e999"}
+    )
+    assert wanted.not_numbers == ["much", "80", "1e999", "nan"]
     assert len(ids(shelf, agreement_from="much", pass_rate_to="nan")) == 40
 
 
@@ -130,3 +156,19 @@ def test_a_decision_of_another_process_is_seen_at_once(shelf: Shelf) -> None:
     append(shelf.directory, Review("p30", "accept", None, "eve", "2026-01-02T00:00:00+00:00"))
     assert "p30" in ids(shelf, review="reviewed")
     assert shelf.reviewers() == ["ada", "eve", "grace"]
+
+
+def test_a_note_of_another_reviewer_is_found_by_its_author_and_changes_no_decision(shelf: Shelf) -> None:
+    append(shelf.directory, Review("p12", "reject", None, "ada", "2026-01-02T00:00:00+00:00"))
+    append(shelf.directory, Review("p12", None, "why?", "bob", "2026-01-03T00:00:00+00:00"))
+    assert "p12" in ids(shelf, by="ada", review="rejected")
+    assert ids(shelf, by="bob") == ["p12"]
+    assert shelf.latest_reviews(["p12"])["p12"].reviewer == "ada"
+
+
+def test_reviews_that_are_taken_out_of_the_file_no_longer_count(shelf: Shelf) -> None:
+    before = (shelf.directory / "reviews.jsonl").read_bytes()
+    append(shelf.directory, Review("p20", "reject", None, "zoe", ""))
+    assert ids(shelf, by="zoe") == ["p20"]
+    (shelf.directory / "reviews.jsonl").write_bytes(before)
+    assert ids(shelf, by="zoe") == []

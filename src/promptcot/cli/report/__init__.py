@@ -1,1 +1,1 @@
-"""Every word that the command line prints about a run, a plan, a training or scores."""
+"""The text that the command line prints: reports on runs, plans, trainings and scores, progress and errors."""

@@ -1,4 +1,4 @@
-"""How far judges agree, in words."""
+"""The agreement of judges as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from promptcot.core.units import counted
 
 
 def agreement_lines(agreements: Agreements) -> Iterator[str]:
-    """How far each two judges agree, a line each."""
+    """A line for each pair of judges: agreement and Cohen's kappa."""
     for (one, other), pair in agreements:
         if pair.share is None or pair.interval is None:
             yield f"judges {one} and {other}: agreement n/a, since no problem has a readable verdict from both"

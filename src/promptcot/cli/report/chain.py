@@ -1,4 +1,4 @@
-"""Words for the end of a chain: students side by side, and what a generator writes before and after its training."""
+"""The results of a chain as text: students compared, and generators before and after training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptcot.core.statistics.wilson import wilson_interval
 
 
 def student_lines(found: Students) -> Iterator[str]:
-    """A line for each student, and one for each gain, paired by problem."""
+    """A table of the students, and one of the gains, paired by problem."""
     yield f"{found.benchmark}: accuracy over problems, and its 95 % interval"
     head = ("student", "model", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval")
     rows = [head]
@@ -30,7 +30,7 @@ def student_lines(found: Students) -> Iterator[str]:
 
 
 def generator_lines(found: Mapping[str, Written]) -> Iterator[str]:
-    """A line for each set of written problems."""
+    """A table with a row for each set of completions."""
     rows = [("generator", "prompts", "readable", "well-posed", "well-posed with its concepts")]
     for name, one in found.items():
         rows.append((name, f"{one.readable.n:,}", _share(one.readable), _share(one.well_posed), _share(one.as_asked)))

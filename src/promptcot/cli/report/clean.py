@@ -1,4 +1,4 @@
-"""What `promptcot clean` says: what may go, its size, what it is for, and what it would take to have it again."""
+"""The text of `promptcot clean`: removable files, their size and purpose, and the calls needed to make them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptcot.pipeline.paid import cost_words
 
 
 def lines(of: Leftovers) -> Iterator[str]:
-    """All of it, before anything is removed."""
+    """The lines printed before anything is removed."""
     for link in of.links:
         yield f"{link.name}: a link to {link.resolve()}, which is not removed"
     if not of.found:
@@ -43,7 +43,7 @@ def as_numbers(of: Leftovers) -> Mapping[str, Any]:
 
 
 def _again(of: Leftovers) -> Iterator[str]:
-    """What goes on from what is removed, and would have to be paid for again."""
+    """What the removed files are needed for, and what it costs to make them again."""
     if not of.paid:
         yield "removing these costs no calls: no model is needed to make them again"
         return
@@ -53,6 +53,6 @@ def _again(of: Leftovers) -> Iterator[str]:
     money = cost_words(sum(costs) if costs else None) + (f", without {free} with no price" if costs and free else "")
     calls = sum(one.calls for one in counts)
     yield (
-        f"without these, the same command, a larger target or another parser repeats up to {counted(calls, 'call')} "
+        f"without these, the same command, a larger target or a newer parser repeats up to {counted(calls, 'call')} "
         f"({money}); --keep-calls removes only what costs no calls"
     )

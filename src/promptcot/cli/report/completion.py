@@ -1,4 +1,4 @@
-"""What is said about the completion of command lines."""
+"""The text printed when shell completion is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def installed_lines(shell: str, path: Path, *, is_new: bool) -> Iterator[str]:
-    """Where the script of a shell is, and what its user does next."""
+    """The path of the script, the next steps, and how to undo it."""
     yield f"{'written' if is_new else 'already installed'}: {path}"
     if shell == "bash":
         yield "next:    open a new shell. If the package bash-completion is not installed, add this line to ~/.bashrc:"
@@ -19,3 +19,4 @@ def installed_lines(shell: str, path: Path, *, is_new: bool) -> Iterator[str]:
         yield "  autoload -Uz compinit && compinit"
     else:
         yield "next:    open a new shell"
+    yield "undo:    remove this file"

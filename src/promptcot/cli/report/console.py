@@ -1,4 +1,4 @@
-"""What several verbs print: notes and progress while they work, then what became of the rows, and where files are."""
+"""Text that several verbs print: notes, progress, then the counts of rows and the paths of files."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Console:
     def watch(
         self, counts: Mapping[str, StageCounts], *, target: int | None = None, **how: Any
     ) -> AbstractContextManager[object]:
-        """A progress display until the context is left; the target is in what says where the run stands."""
-        from promptcot.cli.report.progress import Progress  # what forecasts needs numpy, and `--help` does not
+        """A progress display until the context is left. `target` is part of the display's standing."""
+        from promptcot.cli.report.progress import Progress  # imports numpy, which `--help` does not need
 
         return Progress(counts, **how)
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, or n/a where there is nothing to take a share of."""
+    """A share in percent; n/a if the whole is 0."""
     return f"{part / whole:.0%}" if whole else "n/a"
 
 
@@ -77,7 +77,7 @@ def _reasons(counts: dict[str, int]) -> str:
 
 
 def calls(counts: StageCounts) -> str | None:
-    """What was asked and what was reused, and why something was asked again; None if no model was asked."""
+    """The calls of a stage: new, reused, retried with reasons; None if no model was called."""
     if not (counts.calls or counts.reused or counts.damaged):
         return None
     words = [counted(counts.calls, "call"), f"{counted(counts.completion_tokens, 'token')} written"]
@@ -95,25 +95,25 @@ def calls(counts: StageCounts) -> str | None:
 
 
 def replaced(counts: StageCounts) -> str | None:
-    """What an output could not hold as it was; None where it holds everything."""
+    """The characters that were replaced in an output; None if there were none."""
     found = "; ".join(f"{count:,} {shown(what)}" for what, count in sorted(counts.replaced.items()))
     return f"{counts.name}: replaced in the output: {found}" if found else None
 
 
 def exit_code(*, nothing: bool, failed: bool) -> int:
-    """What a command ends with that was not stopped: 1 where rows came to nothing, 3 where some failed, else 0."""
+    """The exit code of a command that ran to its end: 1 if no row came through, 3 if some failed, else 0."""
     return 1 if nothing else 3 if failed else 0
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code of several outputs: that nothing came of one outranks failed rows of another."""
+    """The exit code of several outputs: 1 takes precedence over 3."""
     return min(filter(None, codes), default=0)
 
 
 def print_summary(output: Path, stage_counts: Iterable[StageCounts], *, keep_going: bool = False) -> int:
-    """Print what became of the rows of a stage command, and what went wrong; returns the exit code.
+    """Print the counts, problems and files of a stage command; returns the exit code.
 
-    With `keep_going` it is no failure that nothing came.
+    With `keep_going`, an output without rows is no failure.
     """
     stage_counts = list(stage_counts)
     RESULT.output(output, stage_counts)

@@ -1,4 +1,4 @@
-"""What is printed of a decontamination when it has ended; what it is compared with, `evaluation.references` says."""
+"""The results of a decontamination as text. `evaluation.references` describes the benchmarks."""
 
 from __future__ import annotations
 

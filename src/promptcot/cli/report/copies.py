@@ -1,4 +1,4 @@
-"""What is printed of the copies that were found, when all rows have been seen."""
+"""The copies that were found, as text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from promptcot.core.units import counted
 
 
 def copy_lines(summary: Mapping[str, Any], rows: int, masking: str = "--mask-numbers") -> Iterator[str]:
-    """Copies by rule, problems that are alike but for numbers, and whether likely copies were passed over. `masking` is
-    what makes copies of those that are alike but for numbers.
+    """Copies by rule, problems identical except for numbers, and whether likely copies were skipped. `masking` names
+    the option that treats problems identical except for numbers as copies.
     """
     if summary["rules"]:
         yield by_rule("copies", summary["rules"])

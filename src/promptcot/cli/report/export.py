@@ -1,4 +1,4 @@
-"""What `export` prints: the files of each split, and what its check found."""
+"""The text of `export`: the files of each split, and the results of the check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN_FILES = 4
 
 
 def written_lines(written: Written, form: Format, target: Path) -> Iterator[str]:
-    """Where the rows went: the folder with each split and its files, or why there is none."""
+    """The folder with each split and its files, or why it was not written."""
     yield account(written.counts)
     if line := replaced(written.counts):
         yield line
@@ -57,7 +57,7 @@ def _split_line(split: Split, shards: Sequence[Shard]) -> str:
 
 
 def check_lines(found: Checked, form: Format) -> Iterator[str]:
-    """Whether everything reads back and passes, and what does not."""
+    """The results of the check: rows that read back differently, and gold answers that fail."""
     rows = sum(found.rows.values())
     instead = "" if found.own else f" ({form.source.framework} is not installed here)"
     yield f"check: {counted(rows, 'row')} loaded by {found.by}{instead}"

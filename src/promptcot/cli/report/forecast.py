@@ -1,7 +1,7 @@
-"""What a row of a run takes, said before the first call: how many calls, and what they cost where prices are known.
+"""A forecast before the first call of a run: calls per row, and their cost if prices are known.
 
-Only for runs that go beyond `filter` and ask a server: their teachers are what is paid for. Shares and lengths are what
-the recipe states to plan with; a forecast by what was seen is the progress display's.
+Only for runs with steps after `filter` that call a server, where the teacher causes most of the cost. Shares and
+lengths are those stated in the recipe for `plan`; the progress display forecasts from measured ones.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from promptcot.planning.stages import stages_of, total
 from promptcot.recipe.recipe import Recipe, step_of
 
 _MANY = 100_000
-"""So many rows that rounding them changes nothing."""
+"""A number of rows at which rounding has no effect."""
 
 
 def forecast_of(recipe: Recipe, steps: Sequence[PlannedStep]) -> Iterator[str]:
-    """The calls of a problem that comes through, and what a row of the last step takes with those that do not."""
+    """The calls for a problem that passes all steps, and the calls and cost for a row of the last step, rejected ones
+    included."""
     stages = {step.name: step.asked for step in asking(steps)}
     if not any(map(step_of, stages)) or not any(model.base_url for model in stages.values()):
         return
@@ -34,16 +35,18 @@ def forecast_of(recipe: Recipe, steps: Sequence[PlannedStep]) -> Iterator[str]:
         return
     calls, cost = _of_a_row(rates, share.value)
     told = "n/a (price.prompt, price.completion)" if cost is None else f"about {cost:,.4f}"
-    yield f"with the shares that the recipe assumes, a row of {last} takes about {calls:,.0f} calls, cost {told}"
+    yield (
+        f"with the shares that the recipe assumes, a row that passes {last} takes about {calls:,.0f} calls, cost {told}"
+    )
 
 
 def _last_of(recipe: Recipe) -> str:
-    """The step whose rows are planned for."""
+    """The step whose rows `plan` counts."""
     return next(name for name in reversed(recipe.set_steps) if name != "select")
 
 
 def _of_a_row(rates: Rates, share: float) -> tuple[float, float | None]:
-    """Calls and cost of one row in the end, by the share of combinations that become one."""
+    """Calls and cost for one row of the last step, from the share of combinations that reach it."""
     stages = [stage for stage in stages_of(rates, _MANY, math.ceil(_MANY / share)) if stage.calls]
     money = total(stage.money for stage in stages)
     return sum(stage.calls for stage in stages) / _MANY, None if money is None else money / _MANY

@@ -1,8 +1,8 @@
-r"""Formulas for a terminal: `$\frac{n}{2} \le 2^{k}$` becomes `n/2 ≤ 2ᵏ`, where nothing about it is in doubt.
+r"""Formulas for a terminal: `$\frac{n}{2} \le 2^{k}$` becomes `n/2 ≤ 2ᵏ`, if the result is unambiguous.
 
-A formula that has anything which cannot be written in one line of text (a matrix, an accent, a mixed number), or that
-is not closed, stays as its source, delimiters and all. Text outside of formulas is never changed. The names of symbols
-are those of latex2mathml.
+A formula with something that cannot be written in one line of text (a matrix, an accent, a mixed number), or without
+an end, stays as its source, with its delimiters. Text outside formulas is never changed. The names of symbols are those
+of latex2mathml.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ _SIZES = {"\\left", "\\right", "\\middle"} | {
     f"\\{size}{side}" for size in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r")
 }
 _NO_SPACE = "∀∃¬∠△∂∇∅∞′°…⋯⌊⌋⌈⌉⟨⟩√∑∏∫"
-"""Symbols of mathematics that stand before what they belong to, or alone: no spaces around them."""
+"""Symbols that stand before their operand, or alone: no spaces around them."""
 
 
 def readable(text: str) -> str:
-    """The text with its formulas as they are read, where that is certain."""
+    """The text with its formulas in readable characters, where the result is unambiguous."""
     return _FORMULA.sub(_shown, text)
 
 
@@ -64,7 +64,7 @@ def _shown(found: re.Match[str]) -> str:
 
 
 class _Uncertain(Exception):
-    """A formula cannot be written in a line of text, or could be read in two ways."""
+    """A formula cannot be written in one line of text, or the line would be ambiguous."""
 
 
 class _Reader:
@@ -79,7 +79,7 @@ class _Reader:
         self._out = ""
 
     def all(self) -> str:
-        """The whole of it. Raises _Uncertain."""
+        """The complete formula. Raises _Uncertain."""
         while self._place < len(self._tokens):
             self._read(self._next())
         return re.sub(r" {2,}", " ", self._out).strip()
@@ -131,7 +131,7 @@ class _Reader:
         return f" {symbol} " if unicodedata.category(symbol) == "Sm" and symbol not in _NO_SPACE else symbol
 
     def _named(self, name: str) -> str:
-        """A function, apart from letters and digits around it."""
+        """The name of a function, with a space before and after it if a letter or digit is next to it."""
         before = " " if self._out[-1:].isalnum() else ""
         after = " " if self._ahead().isalnum() or self._ahead().startswith("\\") else ""
         return f"{before}{name}{after}"
@@ -141,7 +141,7 @@ class _Reader:
         return self._tokens[self._place] if self._place < len(self._tokens) else ""
 
     def _raw(self) -> str:
-        """What stands in the braces that come next. Raises _Uncertain."""
+        """The text of the braces that come next. Raises _Uncertain."""
         while self._ahead().isspace():
             self._place += 1
         if self._ahead() != "{":
@@ -162,7 +162,7 @@ class _Reader:
         raise _Uncertain
 
     def _argument(self) -> str:
-        """What a command is about: a group, or the next token."""
+        """The argument of a command: a group, or the next token."""
         while self._ahead().isspace():
             self._place += 1
         token = self._ahead()
@@ -180,7 +180,7 @@ class _Reader:
         return _Reader("".join(self._tokens[begin : self._place - 1]), self._depth + 1).all()
 
     def _script(self, token: str) -> None:
-        """An exponent or an index: in raised or lowered characters where all of it has them."""
+        """An exponent or an index: in superscript or subscript characters if there is one for each character."""
         if not self._out.strip():
             raise _Uncertain
         self._out = self._out.rstrip()
@@ -216,7 +216,7 @@ class _Reader:
         self._out += sign + (found if alone else f"({found})")
 
     def _delimiter(self) -> None:
-        """What stands behind `\\left` and its like: a bracket, or a dot for none."""
+        """The bracket after `\\left` and similar commands, or a dot for none."""
         while self._ahead().isspace():
             self._place += 1
         token = self._next() if self._ahead() else "."
@@ -224,7 +224,7 @@ class _Reader:
 
 
 def _is_factor(ahead: str) -> bool:
-    """Whether what follows a fraction would seem to be a part of its denominator."""
+    """Whether the token after a fraction would look like a part of its denominator."""
     if not ahead.startswith("\\"):
         return ahead[:1].isalnum() or ahead in tuple("^_([{!/")
     if ahead in (*_FRACTIONS, *_TEXTS, *_SIZES, "\\sqrt", "\\binom", "\\mathbb") or ahead[1:] in _NAMES:
@@ -233,13 +233,13 @@ def _is_factor(ahead: str) -> bool:
 
 
 def _factor(text: str) -> str:
-    """A numerator or denominator, in brackets unless it is one thing."""
+    """A numerator or denominator, in brackets unless it is a single number, variable or root."""
     return text if text.isalnum() or re.fullmatch(r"[\w√∛∜.⁰¹²³⁴⁵⁶⁷⁸⁹ⁿᵏ₀₁₂₃₄₅₆₇₈₉!]+", text) else f"({text})"
 
 
 @lru_cache(maxsize=1024)
 def symbol_of(command: str) -> str | None:
-    """The one character that a command stands for; None where there is none."""
+    """The character of a command; None if it has none."""
     from latex2mathml.symbols_parser import convert_symbol
 
     code = convert_symbol(command)

@@ -1,4 +1,4 @@
-"""What printed reports share: paragraphs with a hanging indent, counts with their noun, and shares as percentages."""
+"""Helpers for printed reports: paragraphs with a hanging indent, and shares as percentages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from promptcot.cli.report.streams import STREAMS
 
 
 def hanging(head: str, text: str) -> str:
-    """`head` and a text behind it, wrapped under where the text begins. Long words, such as paths, are not broken."""
+    """`head` followed by a text, wrapped with a hanging indent. Long words, such as paths, are not broken."""
     under = " " * len(head)
     wrapper = textwrap.TextWrapper(STREAMS.width, head, under, break_long_words=False, break_on_hyphens=False)
     return wrapper.fill(text)

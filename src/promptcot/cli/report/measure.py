@@ -1,4 +1,4 @@
-"""What is printed of a set that was measured, in full and at the end of a run, and of two sets side by side."""
+"""The measures of a set as text: in full, in short at the end of a run, and of two sets compared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Table = list[Sequence[str]]
 
 
 def measure_lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """All that was measured of a set. What the set says nothing of is named in the last line."""
+    """All measures of a set. The last line names those that could not be measured."""
     yield _rows(told)
     parts = [_yield, _validity, _pass_rates, _concepts, _near_copies, _vectors, _spent]
     for part in parts:
@@ -139,7 +139,7 @@ def _near_copies(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _alike(told: Mapping[str, Any]) -> Iterator[str]:
-    """Near copies in one line."""
+    """Near-duplicates in one line."""
     near = told.get("near_copies")
     if near:
         one = next(one for one in near["thresholds"] if one["least"] == 0.85)
@@ -181,7 +181,8 @@ def _spent_in_short(told: Mapping[str, Any]) -> Iterator[str]:
     if found:
         yield hanging(
             "for each problem: ",
-            f"{_number(found['calls'])} calls, {_whole(found['prompt_tokens'])} prompt tokens and "
+            f"{_number(found['calls'])} {'call' if found['calls'] == 1 else 'calls'}, "
+            f"{_whole(found['prompt_tokens'])} prompt tokens and "
             f"{_whole(found['completion_tokens'])} completion tokens"
             + ("" if found["cost"] is None else f", cost {_cost(found['cost'])}"),
         )
@@ -193,7 +194,7 @@ def _without_price(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _missing(told: Mapping[str, Any]) -> Iterator[str]:
-    """What could not be measured, and what it takes."""
+    """The measures without data, and the options that provide the data."""
     if not told["rows"]:
         return
     if "vectors" not in told:
@@ -209,7 +210,7 @@ def _missing(told: Mapping[str, Any]) -> Iterator[str]:
 def comparison_lines(
     names: tuple[str, str], found: Sequence[Compared], both: int, rows: tuple[int, int]
 ) -> Iterator[str]:
-    """Two sets side by side, and which differences are beyond noise."""
+    """Two sets compared, and which differences are significant."""
     yield from (
         f"{letter}: {name}, {counted(count, 'problem')}" for letter, name, count in zip("AB", names, rows, strict=True)
     )
@@ -259,7 +260,7 @@ def _pair(interval: Any) -> tuple[float, float] | None:
 
 
 def _number(value: float | None) -> str:
-    """Three digits that say something; or n/a."""
+    """A number with three significant digits; or n/a."""
     if value is None:
         return "n/a"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,7 +1,7 @@
-"""What `promptcot plan` prints: the table of stages, the wall time, what limits it and when that moves.
+"""The text of `promptcot plan`: the table of stages, the wall time, and what limits it.
 
-Decides the words only; those of the rates are in `plan_rates`. A number that is not known is n/a; what would make it
-known is said once.
+Decides the wording only; `plan_rates` prints the rates. An unknown number is n/a, with one explanation of how to make
+it known.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _NAME = 16
 _NOTHING = "–"
 
 Said = tuple[str, str]
-"""A name, and what is said of it."""
+"""A name and its text."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A plan and what it was made from. `waves` are the candidates of each wave of turns with --target, on one
+    """A plan and its inputs. `waves` are the candidates of each wave of turns with --target, on one
     machine.
     """
 
@@ -46,7 +46,7 @@ class Made:
 
 
 def lines(made: Made) -> Iterator[str]:
-    """Everything about a plan, ready to print."""
+    """All lines about a plan."""
     plan = made.plan
     yield from _items(_head(made))
     if plan.candidates is not None:
@@ -71,11 +71,11 @@ _NOT_COUNTED = (
 
 
 def _items(said: Iterable[Said]) -> Iterator[str]:
-    """Each text wrapped under itself, with its name before it."""
+    """Each name with its text, wrapped with a hanging indent."""
     return (hanging(f"{name:<{_NAME}}", text) for name, text in said)
 
 
-# Words
+# Numbers
 
 
 def _gpus(count: int) -> str:
@@ -83,13 +83,13 @@ def _gpus(count: int) -> str:
 
 
 def _or_unknown(word: Callable[[float], str]) -> Callable[[float | None], str]:
-    """The word for a number, and n/a for one that is not known."""
+    """The formatted number; n/a if it is unknown."""
     return lambda value: "n/a" if value is None else word(value)
 
 
 @_or_unknown
 def _number(value: float) -> str:
-    """Three digits and a word for the power of a thousand; small ones as they are."""
+    """A number with three digits and a word for the power of a thousand; small numbers in full."""
     if value < 9_999.5:
         return f"{value:,.0f}" if value >= 99.95 or value == round(value) else f"{value:.3g}"
     return units.scaled(value, ("quadrillion", "trillion", "billion", "million", "thousand"))
@@ -115,7 +115,7 @@ def _cost(money: float) -> str:
     return f"{money:,.0f}" if money >= 100 else f"{money:,.2f}"
 
 
-# What it takes
+# Resources
 
 
 def _head(made: Made) -> Iterator[Said]:
@@ -204,7 +204,7 @@ def _wall(plan: Plan) -> Iterator[Said]:
 
 
 def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
-    """Who has which GPUs and for how long, and what is left over for others."""
+    """The GPUs of each model and their hours, and the GPUs that stay free."""
     for part in schedule.parts:
         yield f"{part.name} {part.replicas:,} × {_gpus(part.gpus)}: {_time(part.seconds / 3600)}"
     spare = plan.gpus - sum(part.replicas * part.gpus for part in schedule.parts)
@@ -226,7 +226,7 @@ def _busy(driver: Driver) -> str:
     return f"{calls}, which keep the driver busy for {_time(driver.hours)}, {driver.share:,.0%} of the models' time"
 
 
-# What limits it
+# Limits
 
 
 def _limits(made: Made, candidates: int) -> Iterator[Said]:
@@ -235,18 +235,18 @@ def _limits(made: Made, candidates: int) -> Iterator[Said]:
     if driver := plan.side_by_side.driver or plan.in_turn.driver:
         yield "  driver", _driver(driver, plan.gpus)
     if plan.memory_bytes is not None:
-        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} about the combinations in memory"
+        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} of data about the combinations in memory"
     if made.waves and made.waves[-1] > candidates:
         waves, times = ", then ".join(map(_number, made.waves)), made.waves[-1] / candidates
         yield (
             "  target",
             f"in turn on one machine, --target {plan.target} processes {waves} combinations, {times:.2f} times the "
-            f"work; --max-candidates {candidates} processes as many as this plan",
+            f"work; --max-candidates {candidates} processes only those of this plan",
         )
 
 
 def _driver(driver: Driver, gpus: int) -> str:
-    """What one driver can do, from how many GPUs on it is not enough, and what to do here."""
+    """The capacity of one driver, the number of GPUs it suffices for, and the number of drivers needed here."""
     said = [] if driver.capacity is None else [f"one driver makes up to {_number(driver.capacity)} calls a second"]
     if driver.gpus is not None:
         said.append(f"it keeps up with the models up to about {_gpus(math.floor(driver.gpus))}, whatever the target")
@@ -269,17 +269,22 @@ def _shards(driver: Driver, gpus: int) -> str:
 
 
 def _concepts(supply: Supply, candidates: int, without: str) -> str:
-    needed = _number(candidates)
+    needed = f"{_number(candidates)} {'combination is' if candidates == 1 else 'combinations are'} needed"
+    possible = f"{_number(supply.possible)} {'is' if supply.possible == 1 else 'are'} possible"
     shown = (
-        f"{needed} combinations are needed, {_number(supply.possible)} are possible. In a trial of {supply.draws:,} "
-        f"draws{without}, {supply.different:,} differed, and at the end {supply.new:.1%} of draws were new"
+        f"{needed}, {possible}. In a trial of {counted(supply.draws, 'draw')}{without}, "
+        f"{supply.different:,} differed, and at the end {supply.new:.1%} of draws were new"
     )
     if candidates > supply.possible:
         return f"TOO FEW: {shown}. Add concepts (concepts.path) or use larger combinations"
     if candidates <= supply.reach:
         return f"{shown}: at least about {_number(supply.reach)} are available"
     draws = supply.draws_for(candidates)
-    effort = f"{needed} need at least {_number(draws)} draws" if draws < math.inf else "no further draw would be new"
+    effort = (
+        f"{_number(candidates)} need at least {_number(draws)} draws"
+        if draws < math.inf
+        else "no further draw would be new"
+    )
     longer = "; a longer trial may show more (--draws)" if supply.new > 0.5 else ""
     return (
         f"WARNING: {shown}: the trial supports only about {_number(supply.reach)}, and {effort}. For more, set "

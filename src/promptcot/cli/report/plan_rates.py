@@ -1,7 +1,6 @@
-"""The rates of a plan as `promptcot plan` prints them: each with its value and where it is from.
+"""The rates of a plan as text: each with its value and its source.
 
-Sources and reasons are numbered in the order in which they come up, and printed once. A rate that is missing where it
-would be needed is n/a.
+Sources and reasons are numbered in order of appearance, and printed once. A missing rate is n/a.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from promptcot.planning.rates import Rate, Rates, StageRates
 from promptcot.recipe.schema import Model
 
 Line = tuple[str, str, str]
-"""What a rate is of, its value, and where it is from."""
+"""The name of a rate, its value and its source."""
 
 _LABELS = {
     "seconds": "GPU-seconds of a call",
@@ -34,16 +33,16 @@ _WITHOUT = {
     "prompt_tokens_per_second": ", so reading is not counted",
     "call_seconds": ", so not counted",
 }
-"""What follows where a rate is missing and the plan goes on without."""
+"""The consequence of a missing rate that the plan can do without."""
 
 
 def origin(rate: Rate) -> str:
-    """What kind of knowledge a rate is."""
+    """Whether a rate was measured, and in how many cases; else its kind."""
     return f"measured, n = {rate.n:,} {rate.of}" if rate.n else rate.kind
 
 
 def rate_lines(rates: Rates) -> Iterator[str]:
-    """Every rate, then the sources; rates that are missing and would be needed are n/a."""
+    """All rates, then the sources; missing rates are n/a."""
     sources: dict[str, int] = {}
     yield from table([("rates", "value", "from"), *_rows(rates, sources)])
     for text, number in sources.items():
@@ -93,7 +92,7 @@ def _needed(stage: StageRates) -> Iterator[str]:
 def _section(
     title: str, found: Mapping[str, Rate], needed: Iterable[str], sources: dict[str, int], seconds: str = ""
 ) -> Iterator[Line]:
-    """The rates of one section; `seconds` says what those are of."""
+    """The rates of one section; `seconds` is the label of its seconds."""
     yield f"  {title}", "", ""
     shown = {*found, *needed}
     for name, label in (_LABELS | {"seconds": seconds}).items():
@@ -102,7 +101,7 @@ def _section(
 
 
 def _told(rate: Rate | None, sources: dict[str, int], without: str = "") -> tuple[str, str]:
-    """The value, and where it is from."""
+    """The value and its source."""
     if rate is None:
         return "n/a", f"neither measured nor stated{without}"
     value = f"{rate.value:,.0f}" if rate.value >= 1000 else f"{rate.value:.4g}"

@@ -1,7 +1,7 @@
-"""How long work shows itself: a live table on a terminal; elsewhere plain lines, when something has changed.
+"""Progress of long work: a live table on a terminal; otherwise plain lines when something has changed.
 
-Everything is read from the counts of the stages; nothing is reported by the runners. Works in a thread of its own, so
-that a busy event loop does not silence it.
+All values are read from the counts of the stages; runners report nothing. It runs in its own thread, so that a busy
+event loop does not delay it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _LOOK_EVERY = 0.25
 
 
 class Progress:
-    """Shows stage_counts until it is left. `total` is the number of rows that come in, where it is known; `standing`
-    says where the whole stands, by default where its last stage does. `note` gives one more line, or nothing.
+    """Shows `stage_counts` until the context is left. `total` is the number of input rows, if known; `standing` returns
+    the state of the whole run, by default that of its last stage. `note` returns one more line, or nothing.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Progress:
                 live.update(self._table(), refresh=True)
 
     def _plain(self) -> None:
-        """Every few seconds what has changed; after some minutes without a change, that work still goes on."""
+        """Print changes every few seconds, and after minutes without a change a sign of life."""
         told, known = time.monotonic(), dict[str, object]()
         while not self._done.wait(_LOOK_EVERY):
             self._estimate_once()
@@ -122,7 +122,7 @@ class Progress:
         return facts
 
     def _estimate_once(self) -> None:
-        """Once enough rows are decided, say what the whole will cost and how long it will take, for the log."""
+        """Once enough rows are decided, print a forecast of cost and time for the log."""
         found = None if self._estimated else self._forecast()
         if found is not None:
             self._estimated = True
@@ -133,7 +133,7 @@ class Progress:
         self._console.print(presentable(line), soft_wrap=True, highlight=False, markup=False)
 
     def _outlook(self) -> str:
-        """How far it is, the rate, the accepted share, and what is to be expected."""
+        """The state, the rate, the accepted share and the forecast in one line."""
         stands = self._standing()
         words = [f"{stands.decided / self._elapsed:,.1f} rows/s"]
         if stands.target:
@@ -144,7 +144,7 @@ class Progress:
         return ", ".join(words + (_words(found) if found else []))
 
     def _forecast(self) -> Forecast | None:
-        """By the rate of what is asked now: what the journal answers takes no time."""
+        """The forecast, from the rate of new calls: replies from the journal take no time."""
         asked, now = sum(counts.calls for counts in self._stage_counts.values()), time.monotonic()
         if asked and self._asking_since is None:
             self._asking_since = now - _LOOK_EVERY
@@ -162,13 +162,13 @@ def _cell(text: str) -> Text:
 
 
 def _state(counts: StageCounts) -> object:
-    """What has to change for a stage to be told of again; rates change without news."""
+    """The counts whose change makes a stage worth a new line; rates are not among them."""
     rows = (counts.rows_in, counts.rows_done, counts.rows_out, counts.failed.total())
     return (*rows, counts.calls, counts.reused, counts.asked_again.total())
 
 
 def _words(found: Forecast) -> list[str]:
-    """What is to be expected, each with its 90 % interval where there is one."""
+    """The expected calls, cost and time, with 90 % intervals if there are any."""
     words = [f"in the end {_about(found.calls, lambda calls: f'{calls:,.0f}', ' calls')}"]
     if found.cost is not None:
         words.append(f"cost {_about(found.cost, lambda cost: f'{cost:,.2f}')}")

@@ -1,4 +1,4 @@
-"""How a prompt is shown before anything is asked: as the model's chat template renders it, where that is at hand."""
+"""The first prompt of a stage as text, rendered with the model's chat template if it is available."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from promptcot.stages.protocol import Stage
 
 
 def asked(model: Served) -> str:
-    """Which model, and where."""
+    """The model and its server."""
     if not model.base_url:
         return model.model
     name = "the only model" if model.unnamed else model.model
@@ -25,7 +25,7 @@ def asked(model: Served) -> str:
 
 
 def drawing(model: Model) -> str:
-    """How tokens are drawn: temperature and top_p always, the rest where it changes something."""
+    """The sampling settings: temperature and top_p, and the others if they differ from their defaults."""
     told = [f"temperature {model.temperature}", f"top_p {model.top_p}"]
     if model.repetition_penalty != 1:
         told.append(f"repetition_penalty {model.repetition_penalty}")
@@ -36,7 +36,7 @@ def drawing(model: Model) -> str:
 
 
 def in_words(model: Served, role: str, request: Request) -> tuple[str, str]:
-    """What is to be said about a prompt, if anything, and its text: a chat that nobody here can render turn by turn."""
+    """A remark on a prompt, if any, and its text. A chat whose template is not available is shown turn by turn."""
     if not request.messages:
         return "", request.prompt
     said = ""
@@ -49,7 +49,7 @@ def in_words(model: Served, role: str, request: Request) -> tuple[str, str]:
 
 
 def first_prompt(name: str, stage: Stage, model: Model, role: str, row: Row) -> Iterator[str]:
-    """What a stage, called `name`, would ask first about a row."""
+    """The first prompt that the stage `name` would send for a row."""
     head = f"{name}: {asked(model)}, {drawing(model)}"
     try:
         requests = called.ask(stage, row)

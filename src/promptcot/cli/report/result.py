@@ -1,7 +1,7 @@
-"""What `--json` prints: one object that says what a command did, and text on standard error instead.
+"""The object that `--json` prints: the results of a command. Text goes to standard error instead.
 
 The parts of `cli.report` add the values that they print as text. Decides the keys that every object has (docs/json.md)
-and which values JSON can carry. Where the object goes is decided in `streams`.
+and which values JSON can carry. `streams` writes the object.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,19 @@ from promptcot.storage.json import loads
 from promptcot.storage.paths import beside
 
 SCHEMA = 1
-"""The number of the format: it grows when a key changes its meaning or goes, not when one is added."""
+"""The number of the format: it grows when a key is removed or changes its meaning, not when one is added."""
 _BESIDE = ("dropped.jsonl", "failed.jsonl", "summary.json", "recipe.json")
 
 
 class Result:
-    """What the command of this process did."""
+    """Collects the results of the current command."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
         """Forget an earlier command."""
-        self.wanted = False
+        self.wanted = self.printed = False
         self._command: str | None = None
         self._parameters: Mapping[str, Any] = {}
         self._values: dict[str, Any] = {}
@@ -61,7 +62,7 @@ class Result:
         self.add(stages={counts.name: counts.summary() for counts in stage_counts})
 
     def read(self, path: Path) -> None:
-        """Add the content of a JSON file that the command wrote, and name it; nothing where it is not there."""
+        """Add the content of a JSON file that the command wrote, and name the file; nothing if it does not exist."""
         if self.wanted and path.is_file():
             self.add(**loads(path.read_bytes()))
             self.wrote(path)
@@ -71,50 +72,62 @@ class Result:
         self._files |= dict.fromkeys(map(str, paths))
 
     def output(self, output: Path, stage_counts: Iterable[StageCounts]) -> None:
-        """An output file with its counts, its summary, and what is beside it."""
+        """Add an output file with its counts, its summary and the files beside it."""
         self.count(stage_counts)
         self.wrote(output)
         self.read(beside(output, "summary.json"))
         self.wrote(*(path for kind in _BESIDE if (path := beside(output, kind)).exists()))
 
     def warn(self, text: str) -> None:
-        """Something that a person should know before using the result."""
+        """Add a warning, which users should read before using the result."""
         self._warnings.append(text)
 
     def fail(self, kind: str, message: str) -> None:
-        """The error that ended the command."""
+        """Set the error that ended the command."""
         self._error = {"kind": kind, "message": message.strip()}
 
+    @property
+    def failed(self) -> bool:
+        """Whether an error ended the command, and no object was printed yet."""
+        return self._error is not None and not self.printed
+
     def emit(self, code: int | None) -> None:
-        """Print the object, if one is wanted and none was printed. `code` is None where the command still works."""
+        """Print the object, if one is wanted and none was printed. `code` is None if the command is still running."""
         if not self.wanted:
             return
-        self.wanted = False
+        self.wanted, self.printed = False, True
         found: dict[str, Any] = {"schema": SCHEMA, "command": self._command, "exit_code": code}
         if self._error is not None:
             found["error"] = self._error
         if self._parameters.get("dry_run"):
             found["dry_run"] = True
         last = {"files": list(self._files), "warnings": self._warnings}
-        # ASCII only: a terminal obeys nothing in it, and no locale changes it
+        # ASCII only: no control characters for a terminal, and the same bytes in every locale
         STREAMS.emit(json.dumps(_plain({**found, **self._values, **found, **last}), allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it: no secret in a text, null for what is no finite number."""
+    """The value for JSON: texts without secrets, null for numbers that are not finite."""
     if isinstance(value, str):
-        return redacted(value)
+        return _text(value)
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, numbers.Integral):  # of numpy
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {redacted(str(key)): _plain(one) for key, one in value.items()}
+        return {_text(str(key)): _plain(one) for key, one in value.items()}
     if isinstance(value, Iterable):
         return [_plain(one) for one in value]
-    return redacted(str(value))
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """The text without secrets. A lone surrogate, which stands for a byte that is not UTF-8, becomes an escape."""
+    return redacted(text).encode(errors="backslashreplace").decode()
 
 
 RESULT = Result()

@@ -1,4 +1,4 @@
-"""What `promptcot run` says: beforehand the steps, afterwards the funnel, the judges' agreement and some problems."""
+"""The text of `promptcot run`: the steps of a dry run; then the funnel, the judges' agreement and some problems."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FUNNEL = {
     "review": "reviewed",
     "select": "selected",
 }
-"""How the funnel calls the rows that came through a step; others have the step's name."""
+"""The funnel's names for the rows that passed a step; other steps keep their own name."""
 _NEXT = (
     ("promptcot doctor", "looks at what this machine can run"),
     ("promptcot run endpoint --base-url URL", "runs everything on one hosted model"),
@@ -104,26 +104,26 @@ def preview_numbers(inputs: Inputs) -> dict[str, Any]:
 
 
 def numbers(run: Run, inputs: Inputs) -> dict[str, Any]:
-    """What a run adds to its summary.json, for --json: `came` is what counts for the target."""
+    """The keys for --json in addition to summary.json: `came` is the number of rows that count for the target."""
     counts = {"came": run.came, "target": run.limits.target} if run.counts else {}
     return {"directory": run.directory, "recipe": inputs.recipe.name, "seed": inputs.recipe.seed, **counts}
 
 
 def files_of(run: Run) -> list[Path]:
-    """What a run wrote: its set, and the output of each step with what is beside it."""
+    """The files of a run: its set, and the output of each step with the files beside it."""
     outputs = [output.path for output in run.outputs.values()]
     others = [beside(path, kind) for path in outputs for kind in ("dropped.jsonl", "failed.jsonl")]
     return [path for path in (run.directory / SET, run.directory / "recipe.json", *outputs, *others) if path.exists()]
 
 
 def target_of(recipe: Recipe) -> str:
-    """What a target counts: the rows of the last step, or of the one before a selection."""
+    """The rows that a target counts: those of the last step, or of the step before `select`."""
     last = next((name for name in reversed(recipe.set_steps) if name != "select"), "filter")
     return _ROWS_OF[last]
 
 
 def caution(recipe: Recipe) -> Iterator[str]:
-    """What is said first where a server is asked in the words that only the embedded models know."""
+    """A warning if a server would get prompts that only the embedded models understand."""
     served = [model for model in recipe.models.values() if model.base_url]
     others = [asked(model) for model in served if model.unnamed or not nano.is_nano(model.model)]
     if nano.is_world(recipe.prompts) and others:
@@ -135,7 +135,7 @@ def caution(recipe: Recipe) -> Iterator[str]:
 
 
 def summary(run: Run, inputs: Inputs) -> Iterator[str]:
-    """The funnel, the agreement, some accepted problems, the files, and what to do next."""
+    """The funnel, the agreement, some accepted problems, and the files."""
     counts = run.counts
     if not counts:
         yield f"{counted(len(inputs.table), 'concept')}: {inputs.directory / 'encode.safetensors'}"
@@ -167,24 +167,33 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
 
 
 def report_lines(report: Path | str) -> Iterator[str]:
-    """Where the page is that shows the run, or why there is none."""
+    """The path of the report of the run, or why there is none."""
     yield f"report: {report}" if isinstance(report, Path) else f"note: {report}"
 
 
+def next_lines(run: Run, inputs: Inputs) -> Iterator[str]:
+    """What to do after the run."""
+    if inputs.part.shard is not None and run.counts:
+        yield f"this is shard {inputs.part.shard}; when all shards are finished: promptcot merge OUT {run.directory} …"
+    elif run.counts and run.last.counts.rows_written and _is_embedded(inputs.recipe):
+        yield ""
+        yield from table([("next, with a real model", "what it does"), *_NEXT])
+
+
 def code_of(run: Run) -> int:
-    """What a run that was not stopped ends with."""
+    """The exit code of a run that was not stopped."""
     drawn = run.counts["sample"].rows_out if run.counts else 0
     nothing = drawn > 0 and run.last.counts.rows_out == 0
     return exit_code(nothing=nothing, failed=any(counts.failed for counts in run.counts.values()))
 
 
 def _trouble(run: Run) -> Trouble | None:
-    """Of the step that lost most: all rows, or most of them to replies that are of no use."""
+    """The problem of the step that lost most rows: all of them, or most of them to unusable replies."""
     return worst_trouble((output.counts, output.path) for output in run.outputs.values())
 
 
 def whole_cost(asked: Sequence[StageCounts]) -> Iterator[str]:
-    """What several steps cost together, to be set beside the forecast; those without a price are named."""
+    """The cost of all steps together, for comparison with the forecast; steps without a price are named."""
     costs = [stage.cost for stage in asked if stage.cost is not None]
     if len(costs) < 2:
         return
@@ -193,7 +202,7 @@ def whole_cost(asked: Sequence[StageCounts]) -> Iterator[str]:
 
 
 def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:
-    """What was asked beyond the target, where there is one."""
+    """The calls beyond the target, if there is a target."""
     rows = max((stage.dropped[BEYOND_TARGET] for stage in asked), default=0)
     if not rows:
         return
@@ -218,7 +227,7 @@ def _funnel(run: Run) -> Iterator[str]:
 
 
 def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
-    """The lines of steps that stand side by side; a generator has two, for what it wrote and what could be read."""
+    """The funnel's lines for steps that run in parallel; a generator has two, for written and parsed problems."""
     first = counts[0]
     name = together[0].name
     verb = name.partition("-")[0] if together[0].join or step_of(name) else name
@@ -250,12 +259,16 @@ def _problems(run: Run) -> Iterator[str]:
         yield f"\nproblem {number}, {row.get('level', 'n/a')}: {'; '.join(row.get('foundational_concepts', ()))}"
         if "label" in run.counts and run.steps[-1].name != "solve":
             yield _indented(
-                f"Answer: {row.get('answer')}, given by {_share(row.get('pass_rate'))} of {row.get('n')} traces"
+                f"Answer: {row.get('answer')}, given by {_share(row.get('pass_rate'))} of {_traces(row.get('n'))}"
             )
             yield ""
         for place, text in enumerate(filter(None, (row.get("rationale"), row.get("problem")))):
             yield from [""] * place
             yield _indented(str(text))
+
+
+def _traces(n: object) -> str:
+    return counted(n, "trace") if isinstance(n, int) else f"{n} traces"
 
 
 def _share(value: object) -> str:
@@ -274,16 +287,11 @@ def _files(run: Run, inputs: Inputs) -> Iterator[str]:
         yield f"\n{run.came:,} of the target of {counted(target, 'problem')}: {_used_up(run, inputs)}"
     yield f"\n{came:,} {what}: {run.directory / SET if has_set(run.steps) else run.last.path}"
     yield f"rows of every step, and why rows were dropped: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
-    if inputs.part.shard is not None:
-        yield f"this is shard {inputs.part.shard}; when all shards are finished: promptcot merge OUT {run.directory} …"
-    elif came and _is_embedded(inputs.recipe):
-        yield ""
-        yield from table([("next, with a real model", "what it does"), *_NEXT])
 
 
 def _used_up(run: Run, inputs: Inputs) -> str:
-    """Why a target is not reached; a larger bound is advised only where there are more combinations, and some gave a
-    problem.
+    """Why a target was not reached. A larger bound is advised only if there are more combinations and some became
+    problems.
     """
     if inputs.ended is not None:
         return "no more combinations can be drawn; add concepts or other sizes (sample.size)"
@@ -292,6 +300,6 @@ def _used_up(run: Run, inputs: Inputs) -> str:
 
 
 def _is_embedded(recipe: Recipe) -> bool:
-    """Whether all models are embedded ones; what a server has may be called nano, too."""
+    """Whether all models are embedded ones; a model on a server may be called nano, too."""
     models = recipe.models.values()
     return all(nano.is_nano(model.model) and kind_of(model) in ("local", "vllm") for model in models)

@@ -1,4 +1,4 @@
-"""Words for the results of an evaluation: accuracy with its spread and interval, pass@k, shares, tokens."""
+"""The results of an evaluation as text: accuracy with its spread and interval, pass@k, shares, tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def summary_lines(name: str, summaries: Sequence[Summary]) -> Iterator[str]:
 
 
 def comparison_lines(found: Comparison) -> Iterator[str]:
-    """How B stands to A on one source."""
+    """The comparison of B with A on one source."""
     yield (
         f"{found.source}: B - A {points(found.difference.mean)} points, {_interval(found.difference)}; "
         f"A {percent(found.mean_a)}, B {percent(found.mean_b)} on the same {counted(found.difference.n, 'problem')}"
@@ -60,12 +60,12 @@ def _printed(one: Evaluated) -> str:
 
 
 def share(of: Share) -> str:
-    """A share with what it is counted from."""
+    """A share with its counts."""
     return f"{percent(of.value)} ({of.count:,} of {of.n:,})"
 
 
 def _differ(summary: Summary) -> bool:
-    """Whether the mean over runs and the mean over problems are two numbers, as with unequal numbers of samples."""
+    """Whether the mean over runs differs from the mean over problems, as with unequal numbers of samples."""
     one, other = summary.runs.mean, summary.accuracy.mean
     return one is not None and other is not None and abs(one - other) > 5e-4
 

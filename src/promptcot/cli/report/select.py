@@ -1,4 +1,4 @@
-"""What `select` prints: the pass rates that are there, what was asked and got, and why nothing was kept."""
+"""The text of `select`: the pass rates of the input, the requested and actual composition, and why no row was kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_LEVELS = 40
 
 
 def selection_lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """What is told of a selection; nothing where there was no row."""
+    """The lines about a selection; none if the input had no row."""
     if not told:
         return
     yield from _pass_rates(told)
@@ -51,7 +51,8 @@ def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
     if traces is not None:
         low, high = traces["interval"]
         yield (
-            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} traces means a true rate between "
+            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} "
+            f"{'trace' if traces['median'] == 1 else 'traces'} means a true rate between "
             f"{low:.2f} and {high:.2f} (95 % interval; n is {_span(traces['least'], traces['most'])})"
         )
 

@@ -1,4 +1,4 @@
-"""What a run prints at its end about the steps that use no model."""
+"""The lines at the end of a run about steps without a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from promptcot.storage.outputs import Output
 
 
 def lines_of(step: Step, output: Output) -> Iterator[str]:
-    """The lines about a step with this output; none about a step that the user has written."""
+    """The lines about a step with this output; none for a custom step."""
     if isinstance(step, Filter):
         yield from agreement_lines(step.agreements)
     elif isinstance(step, Dedup):

@@ -1,8 +1,8 @@
-"""Standard output and standard error as a command finds them: closed, full, or with nobody who reads them any more.
+"""Standard output and standard error, which may be closed, full, or without a reader.
 
-What is printed is not what a command is for: its results are files. So it goes on in silence when a stream takes no
-more, and in the end says so, where that was no wish of whoever reads (`promptcot … | head -1` is one). Whatever is
-printed is free of secrets and control characters.
+The results of a command are files, so it continues silently if a stream fails, and reports the failure at the end. A
+reader that closes the pipe (`promptcot … | head -1`) is no failure. Everything printed is free of secrets and control
+characters.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Streams:
 
     def __init__(self) -> None:
         self.lost: OSError | None = None
-        """Why standard output takes no more."""
+        """Why standard output can no longer be written."""
         self._aside = False
         self._kept: TextIO | None = None
         self._descriptor: int | None = None
 
     def begin(self) -> None:
-        """Forget an earlier command, and open what is closed: else a file of ours would become standard output, and a
-        library that prints would write into it. A terminal that lacks a character gets an escape instead of an error.
+        """Forget an earlier command, and open closed streams: otherwise a file that we open would become standard
+        output, and libraries would print into it. Characters that a terminal's encoding lacks are escaped.
         """
         self._restore()
         self.lost, self._aside = None, False
@@ -53,19 +53,19 @@ class Streams:
 
     @property
     def width(self) -> int:
-        """Columns for a line of text: those of the terminal, or always the same, so that logs can be compared."""
+        """The columns of a line: those of the terminal, or else a fixed number, so that logs can be compared."""
         stream = sys.stderr if self._aside else sys.stdout
         return _columns(stream) or WITHOUT_TERMINAL
 
     def write(self, text: str, start: str = "", style: Mapping[str, Any] | None = None) -> None:
-        """One line to standard output, for as long as it takes any; on a terminal it fits, and its start is styled."""
+        """One line to standard output, until it fails; on a terminal it is wrapped, and its start is styled."""
         if self._aside:
             self.complain(start + text)
         elif self.lost is None:
             head, line = presentable(start), presentable(text)
             if columns := _columns(sys.stdout):
                 line = fitted(head + line, columns)[len(head) :]
-            self._put(click.style(head, **style) + line if style and _is_styled() else head + line)
+            self._put(click.style(head, **style) + line if style and is_styled() else head + line)
 
     def _put(self, text: str) -> None:
         try:
@@ -74,7 +74,7 @@ class Streams:
             self.lose(error)
 
     def divert(self) -> None:
-        """Send to standard error what this process, libraries and child processes print from here on, until `emit`."""
+        """Until `emit`, send everything that this process, libraries and child processes print to standard error."""
         if self._kept is not None or sys.stdout is None or sys.stderr is None:
             return
         self._aside, self._kept = True, sys.stdout
@@ -86,7 +86,7 @@ class Streams:
         sys.stdout = sys.stderr
 
     def emit(self, text: str) -> None:
-        """Write the one line that is for standard output; later lines go to standard error, too."""
+        """Write one line to standard output; later lines also go to standard error."""
         self._restore()
         if self.lost is None:
             self._put(text)
@@ -103,7 +103,7 @@ class Streams:
             self._descriptor = None
 
     def lose(self, error: OSError) -> None:
-        """Standard output takes no more; what is in its buffer is not tried again when the process ends."""
+        """Give standard output up, so that its buffer is not written again when the process ends."""
         self.lost = error
         with suppress(OSError, ValueError):
             silence = os.open(os.devnull, os.O_WRONLY)
@@ -111,13 +111,13 @@ class Streams:
             os.close(silence)
 
     def complain(self, text: str) -> None:
-        """One line to standard error, if it takes any."""
+        """One line to standard error, unless that fails."""
         with suppress(OSError):
             line = presentable(text)
             click.echo(fitted(line, columns) if (columns := _columns(sys.stderr)) else line, err=True)
 
     def end(self, code: int) -> int:
-        """The exit code of a command that would end with `code`: 1 where its words were lost against anybody's wish."""
+        """The exit code of a command that would end with `code`: at least 1 if its output was lost."""
         if self.lost is None or self.lost.errno == errno.EPIPE:
             return code
         self.complain(f"promptcot: standard output could not be written ({self.lost.strerror}); files are not affected")
@@ -125,7 +125,7 @@ class Streams:
 
 
 def _columns(stream: TextIO | None) -> int | None:
-    """The width of a terminal; None of anything else."""
+    """The width of a terminal; None for other streams."""
     try:
         if stream is None or not stream.isatty():
             return None
@@ -135,8 +135,8 @@ def _columns(stream: TextIO | None) -> int | None:
     return max(columns, _NARROWEST) if columns > 0 else 80
 
 
-def _is_styled() -> bool:
-    """Whether a terminal may be sent more than text; what is no terminal never is."""
+def is_styled() -> bool:
+    """Whether terminals get colours and bold text; other streams never do."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

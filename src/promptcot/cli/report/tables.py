@@ -1,9 +1,9 @@
-"""Tables as lines of text: every table that a verb prints is laid out here, by rich.
+"""Lays out every printed table as lines of text, with rich.
 
-Decides the widths of columns: a table fits the width that is given, or that of where it is printed. Cells wrap between
-words, numbers do not wrap and are flush right, and a word is cut only where its column is alone with the first one. A
-table that is too wide even so goes on below, with its first column again. Text of a cell is text: no markup, no
-control character. A terminal shows the header in bold; there are no other rules and no colours.
+Decides the widths of columns: a table fits the given width, or that of the stream. Cells wrap between words; numbers do
+not wrap and are aligned right. A table that is still too wide continues below, with its first column repeated; a word
+is broken only if its column beside the first one is still too wide. Cells contain neither markup nor control
+characters. A terminal shows the header in bold; there are no lines and no colours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NARROWEST = 8
 _ONE = r"[+\-–]?\d[\d.,]*(e[+\-]\d+)?( ?%)?"
 _UNIT = r"( ([kMGTP]?B|[KMGT]iB|(thousand|(m|b|tr|quadr)illion)))?"
 _NUMBER = re.compile(rf"{_ONE}{_UNIT}( (±|to) {_ONE})?|n/a|hosted|[-–]|")
-"""What a column of numbers holds: counts, sizes, shares, means with their spread, intervals, and what is not known."""
+"""The cells of a column of numbers: counts, sizes, shares, means with their spread, intervals, unknown values."""
 
 
 class Heading(str):
@@ -32,7 +32,7 @@ class Heading(str):
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: int = 0, width: int | None = None) -> Iterator[str]:
-    """The lines of a table whose first row is its header, each without blanks at its end."""
+    """The lines of a table whose first row is its header, without trailing blanks."""
     cells = [[presentable(" ".join(cell.splitlines())) for cell in row] for row in rows]
     room = max((width or STREAMS.width) - indent, 2 * _NARROWEST)
     columns = [_Column(column, first=not place) for place, column in enumerate(zip(*cells, strict=True))]
@@ -43,7 +43,7 @@ def table(rows: Sequence[Sequence[str]], *, indent: int = 0, width: int | None =
 
 
 class _Column:
-    """The cells of a column, header first, with the width it would like and the least that breaks no word."""
+    """The cells of a column, header first, with its natural width and the least width without a broken word."""
 
     def __init__(self, cells: Sequence[str], *, first: bool) -> None:
         from rich.cells import cell_len  # `--help` prints no table
@@ -57,7 +57,7 @@ class _Column:
 
 
 def _blocks(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:
-    """The columns of each part of a table: the first one, and as many others as have room without a broken word."""
+    """The columns of each part of a table: the first one, and as many others as fit without a broken word."""
     first, *others = columns
     first.least = max(first.least, min(first.natural, room // 3))
     block = [first]
@@ -70,7 +70,7 @@ def _blocks(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:
 
 
 def _widths(columns: Sequence[_Column], room: int) -> list[int]:
-    """A width for each column: what it likes, or less for the widest ones until all have room."""
+    """The width of each column: its natural width, or less for the widest ones until all fit."""
     widths, least = [one.natural for one in columns], [one.least for one in columns]
     room -= _GAP * (len(columns) - 1)
     for bounds in (least, [_NARROWEST] * len(columns)):
@@ -105,7 +105,7 @@ def _drawn(columns: Sequence[_Column], widths: Sequence[int], indent: int) -> It
 
 
 def _cell(text: str) -> RenderableType:
-    """The text of a cell; where it begins with blanks, so do all its lines."""
+    """The text of a cell; leading blanks are repeated in each of its lines."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -114,7 +114,7 @@ def _cell(text: str) -> RenderableType:
 
 
 def _height(columns: Sequence[_Column], widths: Sequence[int]) -> int:
-    """How many lines the header takes."""
+    """The number of lines of the header."""
     from rich.console import Console
     from rich.text import Text
 

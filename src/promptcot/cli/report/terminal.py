@@ -1,7 +1,6 @@
-"""What else of a process of ours reaches the terminal: tracebacks, warnings, what libraries log.
+"""Other output of the process: tracebacks, warnings, and the logs of libraries.
 
-Decides that all of it goes through `presentable`, as printed lines do. What we print ourselves is
-the affair of `console`.
+All of it passes through `presentable`, as printed lines do. `console` prints our own text.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from promptcot.printable import presentable
 
 
 def guard() -> None:
-    """From now on nothing that Python itself writes to standard error holds a secret or a control character."""
+    """From now on, remove secrets and control characters from everything that Python writes to standard error."""
     STREAMS.begin()
     sys.excepthook = _excepthook
     threading.excepthook = lambda found: _excepthook(

@@ -1,7 +1,7 @@
-"""What `promptcot train --dry-run` prints: the plan, what it takes, whether it fits, and what is only assumed.
+"""The text of `promptcot train --dry-run`: the plan, its cost, whether it fits, and the assumptions.
 
-Decides the words; the numbers come from `promptcot.training.forecast.dry_run`. Every number that was neither counted
-nor given by the recipe is said to be assumed, with its source.
+Decides the wording; the numbers come from `promptcot.training.forecast.dry_run`. A number that was neither counted nor
+given by the recipe is marked as assumed, with its source.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from promptcot.training.forecast.methods import sequences_at_once, share_left
 from promptcot.training.recipe import TrainRecipe
 
 Size = tuple[str, int, str]
-"""A name, bytes, and what they are for."""
+"""A name, a number of bytes, and their purpose."""
 
 _SHOWN_CHANGES = 4
 
 
 def lines(run: DryRun) -> Iterator[str]:
-    """Everything about a dry run, ready to print."""
+    """All lines about a dry run."""
     yield f"dry run of training {run.recipe.name}: no weights are loaded, and nothing is fetched or written"
     for section in (_plan, _memory, effort, _hints):
         yield ""
@@ -72,7 +72,7 @@ def _plan(run: DryRun) -> Iterator[str]:
 
 
 def _counts(counted: Counted) -> Iterator[str]:
-    """Rows and their length, with where each is from; once where both are from the same."""
+    """The number of rows and their length, with the source of each, or one source if it is the same."""
     rows, mean = counted.rows, None if counted.lengths is None else counted.lengths.mean
     if rows is not None and mean is not None and counted.rows_from == counted.lengths_from:
         yield f"{units.counted(rows, 'row')}, {mean:,.0f} tokens a row ({counted.rows_from})"
@@ -89,7 +89,7 @@ def _known(value: float | None, what: str, source: str) -> str:
 
 
 def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
-    """What the window does to the rows, and what is assumed of their spread."""
+    """The effect of the window on the rows, and the assumed spread of their lengths."""
     found, window = counted.lengths, recipe.schedule.max_length
     if found is None:
         return
@@ -155,13 +155,13 @@ def _memory(run: DryRun) -> Iterator[str]:
 
 
 def _tokens(recipe: TrainRecipe) -> str:
-    """How many tokens a device computes with at a time."""
+    """The number of tokens that a device processes at a time."""
     schedule, context = recipe.schedule, recipe.parallelism.context
     return f"{sequences_at_once(recipe)} × {schedule.max_length:,}" + f" / {context}" * (context > 1)
 
 
 def _states(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
-    """What is always there: what kind of number it is, and whether it is divided or elsewhere."""
+    """Memory used throughout: its number type, and whether it is sharded or offloaded."""
     parallel = recipe.parallelism
     half = "bfloat16" if recipe.precision.dtype == "bfloat16" and parallel.zero else "float32"
     added = parallel.grad_accum_dtype or half
@@ -176,7 +176,7 @@ def _states(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
 
 
 def _moments(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
-    """What comes and goes in a step, and what is beside it."""
+    """Memory used within a step, and the overhead."""
     kept = "inputs of the layers" if recipe.precision.gradient_checkpointing else "everything the backward pass needs"
     yield "activations", need.kept, kept
     yield "  + a layer", need.layer, "the backward pass of one layer"
@@ -200,7 +200,7 @@ def _other(recipe: TrainRecipe) -> str:
 
 
 def _on_host(run: DryRun, need: Memory) -> Iterator[Size]:
-    """What we count, and what DeepSpeed's own estimate says."""
+    """Our estimate of host memory, and DeepSpeed's own."""
     if need.host:
         words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"
         yield "on the host", need.host, words
@@ -232,7 +232,7 @@ def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
 
 
 def _saved(recipe: TrainRecipe) -> str:
-    """What is saved in the end, and in which numbers."""
+    """What is saved at the end, and in which number type."""
     saved = recipe.method.lora.save if recipe.method.lora else "merged"
     model = f"in {recipe.precision.dtype}"
     return {"merged": model, "adapter": "its adapters alone, in float32", "both": f"{model}, and its adapters"}[saved]
@@ -256,7 +256,7 @@ def _verdict(run: DryRun, need: Memory) -> str:
 
 
 def _hints(run: DryRun) -> Iterator[str]:
-    """What to do about it, and how to start."""
+    """Ways to make it fit, and the command to start."""
     if run.changes:
         yield "to make it fit, the best first" if run.changes[0].fits else "nothing here makes it fit; nearest first"
         for change in run.changes[:_SHOWN_CHANGES]:

@@ -1,4 +1,4 @@
-"""How a dry run of a training writes its numbers and lines."""
+"""Formats the numbers and lines of a training's dry run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from promptcot.training.forecast.devices import GIB
 
 
 def item(name: str, text: str) -> str:
-    """A name and what is said of it, wrapped under itself."""
+    """A name and its text, wrapped with a hanging indent."""
     return hanging(f"  {name:<14}", text)
 
 
@@ -29,5 +29,5 @@ def sized(size: float) -> str:
 
 
 def hours(number: float) -> str:
-    """Hours, or minutes where they are few."""
+    """Hours, or minutes if there are few."""
     return f"{number:,.0f} h" if number >= 10 else f"{number:.1f} h" if number >= 0.1 else f"{number * 60:.1f} min"

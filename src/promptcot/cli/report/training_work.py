@@ -1,7 +1,7 @@
-"""What `promptcot train --dry-run` prints of the work: steps, rows, tokens and GPU-hours, beside published ones.
+"""The work of a training as text: steps, rows, tokens and GPU-hours, compared with published ones.
 
-Decides the words; the numbers come from `promptcot.training.forecast`. Hours are an interval, as the MFU is; what they
-leave out is said beside them.
+Decides the wording; the numbers come from `promptcot.training.forecast`. Hours are an interval, as the MFU is, printed
+with what they leave out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EXAMPLE_ROWS = 100_000
 
 
 def effort(run: DryRun) -> Iterator[str]:
-    """Steps, operations and hours; for a round number of rows where nobody knows how many there are."""
+    """Steps, operations and hours; for a round number of rows if the number is unknown."""
     done = run.work or run.work_of(_EXAMPLE_ROWS)
     if done is None:
         yield f"work not computed: {run.shape_from if run.shape is None else run.counted.lengths_from}"
@@ -32,7 +32,7 @@ def effort(run: DryRun) -> Iterator[str]:
 
 
 def _batch(recipe: TrainRecipe) -> str:
-    """What a step is, by `schedule.step_by`, and of what it is the product."""
+    """The size of a step, by `schedule.step_by`, and its factors."""
     schedule, packs = recipe.schedule, recipe.rows_per_step is None
     shared = f" / context {recipe.parallelism.context}" * (recipe.parallelism.context > 1)
     product = (
@@ -49,7 +49,7 @@ def _batch(recipe: TrainRecipe) -> str:
 
 
 def devices_of(recipe: TrainRecipe) -> str:
-    """How many devices, in words."""
+    """The number of devices as text."""
     devices = recipe.parallelism.devices
     return counted(devices, "device")
 
@@ -77,7 +77,7 @@ def _steps(run: DryRun, done: Work) -> Iterator[str]:
 
 
 def _published_steps(run: DryRun, mean: float | None) -> Iterator[str]:
-    """The steps of the published training, to be read beside ours."""
+    """The steps of the published training, for comparison."""
     told = run.recipe.published
     if told.rows_per_step is None:
         return
@@ -118,7 +118,7 @@ def _ends(recipe: TrainRecipe, done: Work, peak: float, lengths: Lengths, packed
 
 
 def _way(recipe: TrainRecipe, done: Work, ends: list[float], lengths: Lengths, packed: bool) -> str:
-    """The hours of one way to make micro-batches: that of the recipe, or the other one."""
+    """The hours with one way of making micro-batches: the recipe's, or the other one."""
     wall = [end / recipe.parallelism.devices for end in ends]
     way, longer = ("packed", lengths.packed) if packed else ("padded", lengths.padded)
     waiting = (
@@ -142,7 +142,7 @@ def _mfu(recipe: TrainRecipe) -> str:
 
 
 def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> Iterator[str]:
-    """Our hours beside published ones, and what would explain the difference."""
+    """Our hours compared with published ones, and what could explain the difference."""
     recipe, told = run.recipe, run.recipe.published
     if told.gpu_hours is None or run.shape is None or run.work is None:
         return

@@ -1,4 +1,4 @@
-"""Problems by what verifiers say of them and by how well their traces agree, as a table."""
+"""A table of problems by the verifiers' verdict and by the agreement of their traces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from promptcot.core.statistics.validity import NOT_VERIFIED
 
 
 def validity_lines(found: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """A row for each verdict, from `validity_by_agreement` of a summary; nothing where no problem was verified."""
+    """A row for each verdict, from `validity_by_agreement` of a summary; nothing if no problem was verified."""
     if not any(verdict != NOT_VERIFIED for verdict in found):
         return
     bands = [*next(iter(found.values()))]

@@ -1,7 +1,6 @@
-"""Lines that fit a terminal: long ones wrap between words, under where their text begins.
+"""Wraps long lines between words, to fit a terminal, under the beginning of their text.
 
-A word that is longer than the line, such as a path, is left to the terminal. So is a command, which is there to be
-copied.
+Words longer than a line, such as paths, are left to the terminal; so are commands, which users copy.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ _COMMAND = re.compile(r"\s*(\$ |promptcot [a-z-]+ )")
 
 
 def fitted(text: str, width: int) -> str:
-    """The lines of a text, each in as many lines of this width as it takes."""
+    """The text with each line wrapped to this width."""
     return "\n".join(line if len(line) <= width else _wrapped(line, width) for line in text.split("\n"))
 
 

@@ -27,7 +27,7 @@ class _TooLarge(Exception):
 
 @lru_cache(maxsize=4096)
 def value(text: str) -> Value:
-    """The value of a normalised text; TOO_LARGE, or None."""
+    """The exact value of a normalised text: a fraction, TOO_LARGE, or None."""
     try:
         return computed(tokens_of(text), _Exact())
     except _TooLarge:
@@ -37,7 +37,7 @@ def value(text: str) -> Value:
 
 
 class _Exact:
-    """Fractions of at most a million bits. Raises NotPlain for what is not rational, _TooLarge for what is longer."""
+    """Fractions of at most a million bits. Raises NotPlain for irrational values, _TooLarge for longer fractions."""
 
     def literal(self, token: str) -> Fraction:
         digits, _, exponent = token.replace(",", "").lower().partition("e")

@@ -14,7 +14,7 @@ _OPENING, _CLOSING = {"(", "[", "{", r"\{"}, {")", "]", "}", r"\}"}
 
 
 def _steps(text: str) -> Iterator[tuple[re.Match[str], int]]:
-    """Every token that opens or closes something, and by how much it changes the depth."""
+    """Every token that opens or closes a group, with its change of the depth."""
     for token in _TOKEN.finditer(text):
         if token[0] in _OPENING or token[0].startswith(r"\begin{"):
             yield token, 1
@@ -33,24 +33,24 @@ def closing(text: str, start: int) -> int | None:
 
 
 def deepest(text: str) -> int:
-    """How many groups are open at most."""
+    """The largest nesting depth."""
     return max(accumulate(change for _, change in _steps(text)), default=0)
 
 
 def outside(text: str) -> Iterator[tuple[int, int]]:
-    """The stretches of `text` at depth 0, as (start, end); nothing if the brackets do not balance."""
-    found, depth, since = [], 0, 0
+    """The parts of `text` at depth 0, as (start, end); none if the brackets do not balance."""
+    parts, depth, since = [], 0, 0
     for token, change in _steps(text):
         if depth == 0:
-            found.append((since, token.start()))
+            parts.append((since, token.start()))
         depth += change
         if depth < 0:
             return
         if depth == 0:
             since = token.end()
     if depth == 0:
-        found.append((since, len(text)))
-        yield from found
+        parts.append((since, len(text)))
+        yield from parts
 
 
 def split(text: str, separator: re.Pattern[str]) -> list[str]:

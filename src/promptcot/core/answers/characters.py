@@ -33,30 +33,30 @@ _ENTITY = re.compile(r"&(?:#\d{1,5}|#x[\da-fA-F]{1,5}|[a-zA-Z]{2,8}\d{0,2});")
 
 
 def in_latex(text: str) -> str:
-    """`text` with every character beyond ASCII that means something in mathematics written as LaTeX; others stay."""
+    """`text` with every mathematical character beyond ASCII written as LaTeX; other characters stay."""
     if "&" in text and ";" in text:
         text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     if text.isascii():
         return text
     text = _ROOT.sub(r"\1{\2}", text)
-    found = []
+    pieces = []
     script, raised = "", ""
     for character in text:
         kind, plain = _script(character)
         if kind != script and raised:
-            found.append(f"{script}{{{raised}}}")
+            pieces.append(f"{script}{{{raised}}}")
             raised = ""
         script = kind
         if kind:
             raised += plain
         else:
-            found.append(_written(character))
-    return "".join([*found, f"{script}{{{raised}}}" if raised else ""])
+            pieces.append(_written(character))
+    return "".join([*pieces, f"{script}{{{raised}}}" if raised else ""])
 
 
 @lru_cache(maxsize=4096)
 def _script(character: str) -> tuple[str, str]:
-    """What a raised or lowered character is raised or lowered by, and the character itself; empty for all others."""
+    """For a superscript or subscript character, "^" or "_" and the plain character; empty for all others."""
     tag, _, code = unicodedata.decomposition(character).partition(" ")
     if tag not in _SCRIPTS or character in _PLAIN or " " in code:
         return "", ""
@@ -73,7 +73,7 @@ def _written(character: str) -> str:
     if character in _PLAIN:
         return _PLAIN[character]
     if unicodedata.category(character) in ("Cf", "Mn") and character not in "\u0307\u0323":
-        return ""  # marks of no width: joiners, directions, the mark of byte order
+        return ""  # zero-width characters: joiners, directions, the byte order mark
     if character.isspace():
         return " "
     if letter := _greek(character):
@@ -88,7 +88,7 @@ def _written(character: str) -> str:
 
 
 def _greek(character: str) -> str:
-    """The command of a Greek letter; Α and ο look like Latin letters and are written as these."""
+    """The command of a Greek letter; those that look like Latin letters, such as Α and ο, become Latin letters."""
     name = unicodedata.name(character, "")
     word = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name)
     if not word:

@@ -27,16 +27,16 @@ _MOST = 2
 
 
 def behind_comma(text: str) -> str:
-    """A normalised text with the condition at its end behind a comma, as most people write it."""
+    """A normalised text with a comma before the condition at its end, as it is usually written."""
     if "where" in text or "\\text" in text:
         text = _SAID.sub(_as_membership, text)
     if not (text.endswith(")") or "\\text" in text):
         return text
-    return _BEHIND.sub(lambda found: f", {(found[1] or found[2]).strip()}", text)
+    return _BEHIND.sub(lambda match: f", {(match[1] or match[2]).strip()}", text)
 
 
 def _as_membership(said: re.Match[str]) -> str:
-    r"""Of "where k is an integer" k \in \mathbb{Z}; that something is a constant says nothing."""
+    r"""k \in \mathbb{Z} for "where k is an integer"; empty for "where C is a constant"."""
     kind = " ".join(said[2].split())
     return "" if "constant" in kind else rf", {said[1]} \in \mathbb{{{_SETS.get(kind.removesuffix(' number'), 'R')}}}"
 

@@ -19,23 +19,23 @@ from promptcot.core.answers.formulas import NotPlain, computed, tokens_of
 _MIXED = re.compile(r"(?<![\d.}_^])(\d{1,50})\s*\\frac\{(\d{1,50})\}\{(\d{1,50})\}")
 _CONTEXT = Context(prec=60)
 _EXACTLY = Decimal("1e-40")
-_ROUGHLY = Decimal("1e-9")  # where a decimal may be rounded, values as close as this are compared elsewhere
+_ROUGHLY = Decimal("1e-9")  # if a decimal may be rounded, values as close as this are left undecided
 _ROUNDED = re.compile(r"(?=[\d,]*\.\d)(?:[,.]*\d){10}")  # a decimal of ten digits
 _LARGEST, _SMALLEST = Decimal("1e25"), Decimal("1e-12")
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534")
 _POINTS, _MOST_NAMES = 4, 5
-# What letters stand for, in the order of the alphabet: quotients of primes, which no expression singles out.
+# The values of the letters, in alphabetical order: quotients of primes, at which no expression is special.
 _ABOVE, _BELOW = (29, 37, 43, 53, 61, 71, 79, 89, 101, 107), (41, 31, 67, 47, 97, 59, 103, 73, 83, 109)
 _UNCLEAR = {"I", "j"}  # variables, or other names of i
 _ZERO = Decimal(0)
 _MOST_POWER = 1000
 _FUNCTIONS = set("fghFGHPQ")
 INVERSE = re.compile(r"(?<![a-zA-Z\\])([fgh])\s*\^\s*\{\s*-1\s*\}(?=\s*\()")
-"""The inverse of a function, where it is called; nothing else is written so."""
+"""The inverse of a function that is called, as in f^{-1}(x)."""
 
 
 def differ(one: str, other: str) -> bool | None:
-    """Whether two normalised expressions have different values; None where that is not decided."""
+    """Whether two normalised expressions have different values; None if undecided."""
     tokens = _tokens(one), _tokens(other)
     if tokens[0] is None or tokens[1] is None:
         return None
@@ -55,16 +55,16 @@ def differ(one: str, other: str) -> bool | None:
 @lru_cache(maxsize=4096)
 def _tokens(text: str) -> Sequence[str] | None:
     try:
-        found = tokens_of(_MIXED.sub(_as_sum, text))
+        tokens = tokens_of(_MIXED.sub(_as_sum, text))
     except NotPlain:
         return None
-    called = any(name in _FUNCTIONS and after == "(" for name, after in pairwise(found))
+    called = any(name in _FUNCTIONS and after == "(" for name, after in pairwise(tokens))
     called |= INVERSE.search(text) is not None
-    return None if called or r"\frac{d}" in text or _UNCLEAR & set(found) else found
+    return None if called or r"\frac{d}" in text or _UNCLEAR & set(tokens) else tokens
 
 
 def _as_sum(mixed: re.Match[str]) -> str:
-    """1\\frac{4}{5} as the sum that it is; 1\\frac{5}{4} is a product, or a mistake, and stays."""
+    """1\\frac{4}{5} as a sum; 1\\frac{5}{4} is a product or a mistake, and stays."""
     whole, above, below = mixed.groups()
     return rf"({whole}+\frac{{{above}}}{{{below}}})" if int(above) < int(below) else mixed[0]
 
@@ -117,7 +117,7 @@ class _Number:
 
 
 class _Digits:
-    """Numbers of a size at which sixty digits are enough; NotPlain for all others."""
+    """Numbers for which sixty digits are enough; raises NotPlain for larger and smaller ones."""
 
     def __init__(self, where: Mapping[str, Decimal]) -> None:
         self._where = where

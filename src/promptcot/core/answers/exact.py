@@ -26,7 +26,7 @@ _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)", re.ASCII)
 _SUM_OF_NAMES = re.compile(
     r"(?:\d*[a-w](?:\s*[-+]\s*\d*\s*[a-w]){1,9}|[a-w](?:\s*(?:\\cdot)?\s*[a-w]){1,3})\s*=\s*(-?[\d,]+)"
 )
-_MATRIX = re.compile(r"[A-Z]|\\begin")  # what could be equal to a matrix: one of another shape, or by name
+_MATRIX = re.compile(r"[A-Z]|\\begin")  # what may equal a matrix: a matrix of another shape, or a name
 _SEVERAL_VALUES = re.compile(
     r"\\(?:pm|mp|cup|cap|setminus|backslash|mathbb|begin|in|mid|\{|overrightarrow)|\(.*,.*\)|\|"
 )
@@ -35,7 +35,7 @@ _MANY = 60
 
 
 def same(gold: str, answer: str) -> bool | None:
-    """Whether `answer` says what `gold` says; None if that needs computer algebra."""
+    """Whether `answer` matches `gold`; None if that needs computer algebra."""
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
         return int(gold) == int(answer)
     if not answer.strip():
@@ -44,7 +44,7 @@ def same(gold: str, answer: str) -> bool | None:
 
 
 def mutual(one: str, other: str) -> bool | None:
-    """Whether each says what the other says; None if that needs computer algebra."""
+    """Whether each answer matches the other; None if that needs computer algebra."""
     verdicts = same(one, other), same(other, one)
     return False if False in verdicts else None if None in verdicts else True
 
@@ -54,7 +54,7 @@ _SEVERAL = re.compile(r"[,;](?!\d{3}(?!\d))|\b(?:and|or)\b")
 
 
 def same_integer(gold: str, answer: str) -> bool:
-    """For benchmarks whose answers are integers: whether the answer is exactly this one, however it is written.
+    """For benchmarks whose answers are integers: whether the answer is this integer, in any spelling.
 
     007, 7.0, +7, x = 7, 14/2 and 7 dollars are 7; 1,234 is 1234. A percentage is not.
     """
@@ -68,15 +68,15 @@ def same_integer(gold: str, answer: str) -> bool:
 
 def _whole(text: str) -> str | None:
     text = text.strip()
-    found = _GROUPED.fullmatch(text) or _GROUPED.fullmatch(normalise(text)) if len(text) < 100_000 else None
-    if not found:
+    match = _GROUPED.fullmatch(text) or _GROUPED.fullmatch(normalise(text)) if len(text) < 100_000 else None
+    if not match:
         return None
-    digits = found[2].replace(",", "").lstrip("0") or "0"
-    return "-" + digits if found[1] == "-" and digits != "0" else digits
+    digits = match[2].replace(",", "").lstrip("0") or "0"
+    return "-" + digits if match[1] == "-" and digits != "0" else digits
 
 
 def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
-    """Whether two answers are the same if `judge` is right about their expressions; None if it is needed and unsure."""
+    """Whether two answers are the same if `judge` compares their expressions; None if it cannot decide."""
     if compact(gold.text) == compact(answer.text):
         return True
     if isinstance(gold, Choice) or isinstance(answer, Choice):
@@ -98,19 +98,19 @@ def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
 
 
 def _combinations(part: Part, other: Part) -> Part:
-    """C(10, 4) as the number that it is beside an expression; beside a tuple it is a point with a name."""
-    found = _CHOSEN.fullmatch(part.text) if isinstance(part, Named) and isinstance(other, Leaf) else None
-    return Leaf(rf"\binom{{{found[1]}}}{{{found[2]}}}") if found else part
+    """C(10, 4) as a binomial if the other side is an expression; if that is a tuple, C is the name of a point."""
+    match = _CHOSEN.fullmatch(part.text) if isinstance(part, Named) and isinstance(other, Leaf) else None
+    return Leaf(rf"\binom{{{match[1]}}}{{{match[2]}}}") if match else part
 
 
 def _sum_of_names(gold: Leaf, answer: Leaf) -> bool:
-    """m + n = 293, where 293 is asked for: the sum only says what it is the sum of."""
-    found = _SUM_OF_NAMES.fullmatch(answer.text)
-    return found is not None and found[1].replace(",", "") == gold.text.replace(",", "")
+    """Accepts m + n = 293 for 293: the left side only says what was added."""
+    match = _SUM_OF_NAMES.fullmatch(answer.text)
+    return match is not None and match[1].replace(",", "") == gold.text.replace(",", "")
 
 
 def _choices(gold: Part, answer: Part, judge: Judge) -> bool | None:
-    """A choice with its value is the choice, and the value; two of them agree in both."""
+    """A choice with its value matches the letter alone and the value alone; two such choices must agree in both."""
     if isinstance(gold, Choice) and isinstance(answer, Choice):
         return gold.letter == answer.letter and compare(gold.value, answer.value, judge)
     choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)
@@ -122,9 +122,9 @@ def _choices(gold: Part, answer: Part, judge: Judge) -> bool | None:
 
 
 def _named(gold: Part, answer: Part, judge: Judge) -> bool | None:
-    """A name on one side only says nothing; two names must agree, unless x = 2y solves y = x/2 for the other one.
+    """A name on one side only is ignored. Two names must agree, unless x = 2y is y = x/2 solved for the other one.
 
-    A relation that is more than a name and a value is compared whole; y = 2x is f(x) = 2x, and so is f(t) = 2t.
+    Other relations are compared as a whole; y = 2x is f(x) = 2x, and so is f(t) = 2t.
     """
     for one, other in ((gold, answer), (answer, gold)):
         if isinstance(other, Leaf) and relates(other.text) and isinstance(one, Named):
@@ -144,7 +144,7 @@ def _named(gold: Part, answer: Part, judge: Judge) -> bool | None:
 
 
 def _is_function_of(gold: Named, answer: Named) -> bool:
-    """y = 2x beside f(x) = 2x."""
+    """Whether one side is y = 2x and the other f(x) = 2x."""
     return (gold.name == "y" and answer.argument == "x") or (answer.name == "y" and gold.argument == "x")
 
 
@@ -177,7 +177,7 @@ def _is_residue(part: Part) -> bool:
 
 
 def _conditional(gold: Part, answer: Part, judge: Judge) -> bool | None:
-    """Conditions that are missing on one side are forgiven, like a unit; two answers with conditions agree in them."""
+    """A condition may be missing on one side, like a unit; if both have conditions, these must agree."""
     if isinstance(gold, Group) and isinstance(answer, Group) and gold.kind == answer.kind:
         verdicts = [
             compare(gold.items[0], answer.items[0], judge),
@@ -191,7 +191,7 @@ def _conditional(gold: Part, answer: Part, judge: Judge) -> bool | None:
 
 
 def _residues(gold: Part, answer: Part, judge: Judge) -> bool | None:
-    """4 mod 9 is 13 mod 9; beside a plain number, it is the number that was written, or the smallest of its class."""
+    """4 mod 9 is 13 mod 9. A plain number must be the one before "mod", or the smallest of its class."""
     pairs = [_residue(part) for part in (gold, answer)]
     (one, modulus), (other, second) = pairs
     if modulus is not None and second is not None:
@@ -210,7 +210,7 @@ def _plain(part: Part) -> Part:
 
 
 def _residue(part: Part) -> tuple[int | None, int | None]:
-    """The whole number and the modulus of a part; None for what is none."""
+    """The integer and the modulus of a part; None for other parts."""
     found = value(_plain(part).text)
     number = int(found) if found is not None and not isinstance(found, str) and found.denominator == 1 else None
     modulus = part.items[1].text if isinstance(part, Group) and part.kind == "residue" else ""
@@ -218,7 +218,7 @@ def _residue(part: Part) -> tuple[int | None, int | None]:
 
 
 def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
-    """A group or a matrix on one side, an expression on the other."""
+    """Compares a group or a matrix with an expression."""
     leaf, group = (gold, answer) if isinstance(gold, Leaf) else (answer, gold)
     if isinstance(group, Group) and group.kind == "list" and len(group.items) == 1:
         pair = (gold, group.items[0]) if leaf is gold else (group.items[0], answer)
@@ -241,20 +241,20 @@ def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
 
 
 def _vector(leaf: Leaf, group: Group | Matrix) -> Group | None:
-    """3i + 2j as a tuple, beside a tuple or a column of as many numbers."""
+    """3i + 2j as a tuple, if the other side is a tuple or a column of as many numbers."""
     beside = _as_tuple(group)
     fits = beside.kind == "tuple" and beside.brackets == "()" and not beside.names
     return vectors.components(leaf.text, len(beside.items)) if fits else None
 
 
 def _chosen_together(leaf: Leaf, group: Group) -> bool:
-    """AC, where A and C are to be chosen."""
+    """Whether AC stands for the choices A and C."""
     letters = [letter_of(item.text) or "" for item in group.items]
     return group.kind == "list" and all(letters) and leaf.text.isupper() and sorted(leaf.text) == sorted(letters)
 
 
 def _commas(gold: Part, answer: Part, leaf: Leaf, group: Group, judge: Judge) -> bool | None:
-    """A comma may separate decimals, thousands or the members of a list; the other answer tells which."""
+    """A comma may separate decimals, thousands or the members of a list; the other answer decides."""
     if "," in leaf.text and group.kind == "list":
         listed = listing(leaf.text)
         if not isinstance(listed, Group) or any(re.match("0.", item.text) for item in listed.items):
@@ -304,7 +304,7 @@ def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
 
 
 def _is_program_list(group: Group) -> bool:
-    """[1, 2, 3] and [(1, 2), (3, 4)], which programs print for a list, others for a vector; [1, 2] is an interval."""
+    """Whether a group may be a list or vector printed by a program, such as [1, 2, 3]; [1, 2] is an interval."""
     several = len(group.items) > 2 or any(isinstance(item, Group) for item in group.items)
     return group.kind == "tuple" and group.brackets == "[]" and several and not group.names
 
@@ -314,7 +314,7 @@ def _by_name(group: Group) -> list[Part]:
 
 
 def _same_brackets(gold: Group, answer: Group) -> bool:
-    """(0, 1) and [0, 1] differ; of longer tuples, and of named ones, the brackets do not matter."""
+    """(0, 1) and [0, 1] differ; the brackets of longer tuples, and of tuples with names, do not matter."""
     return len(gold.items) != 2 or gold.brackets == answer.brackets or bool(gold.names or answer.names)
 
 
@@ -329,7 +329,7 @@ def _pairwise(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> boo
 
 
 def _unordered(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> bool | None:
-    """Whether every member of one has its match in the other. Repeated members count once."""
+    """Whether every member of each side matches a member of the other. Repeated members count once."""
     gold, answer = _distinct(gold), _distinct(answer)
     if max(len(gold), len(answer)) > _MANY:
         return False
@@ -341,7 +341,7 @@ def _unordered(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> bo
 
 
 def _members(one: Part, other: Part, judge: Judge) -> bool | None:
-    """Letters among other members are no choices, so that (a, b) is not (A, B)."""
+    """A letter among other members is not a choice, so (a, b) is not (A, B)."""
     letters = letter_of(one.text), letter_of(other.text)
     return letters[0] == letters[1] if all(letters) else compare(one, other, judge)
 

@@ -30,12 +30,12 @@ _CHOICES, _MARKED_CHOICES = "ABCDabcd", "ABCDEFGHIJabcdefghij"
 
 
 def relates(text: str) -> bool:
-    """Whether a text is an equation or an inequality; the bounds of a sum make it none."""
+    """Whether a text is an equation or an inequality; the signs in the bounds of a sum do not count."""
     return re.search(r"=|\\(?:[lgn]e)(?![a-z])|[<>]", _BOUNDS.sub("", text)) is not None
 
 
 def same_expression(gold: str, answer: str) -> bool | None:
-    """Whether two normalised expressions are the same; None where that takes algebra."""
+    """Whether two normalised expressions are the same; None if that needs algebra."""
     if compact(_lowered(gold)) == compact(_lowered(answer)):
         return True
     numbers = number(gold), number(answer)
@@ -56,21 +56,21 @@ def same_expression(gold: str, answer: str) -> bool | None:
 
 
 def upright(text: str) -> str:
-    """Without the marks of text."""
+    """The text without \\text and similar commands."""
     return _TEXT.sub(r"\1", text) if "\\text" in text else text
 
 
 def _lowered(text: str) -> str:
-    """Without the marks of text, and with its words in lower case; letters alone may be variables."""
+    """The same with words in lower case; single letters stay, since they may be variables."""
     if "\\text" not in text:
         return text
     return _TEXT.sub(lambda words: words[1].lower() if len(words[1].strip()) > 1 else words[1], text)
 
 
 def letter_of(text: str) -> str | None:
-    """The letter that a text is, in parentheses or as text or bare."""
-    found = _LETTER.fullmatch(upright(text).strip(" ."))
-    return found[1] if found else None
+    """The single letter that a text consists of: bare, in parentheses or within \\text."""
+    match = _LETTER.fullmatch(upright(text).strip(" ."))
+    return match[1] if match else None
 
 
 def _same_words(gold: str, answer: str, numeric: bool) -> bool | None:
@@ -88,14 +88,14 @@ def _same_words(gold: str, answer: str, numeric: bool) -> bool | None:
 
 
 def _same_letters(gold: str, answer: str, one: str, other: str) -> bool:
-    """Variables in upper and lower case are different; the letters of choices are the same."""
+    """Upper and lower case differ for variables, and are the same for the letters of choices."""
     marked = any(mark in text for text in (gold, answer) for mark in ("(", "\\text"))
     choices = _MARKED_CHOICES if marked else _CHOICES
     return one == other or (one in choices and one.lower() == other.lower())
 
 
 def _words(text: str, marked: bool = False) -> str | None:
-    """A few words in lower case, without an article; None for what may be mathematics, such as xy.
+    """A few words in lower case, without an article; None for possible mathematics, such as xy.
 
     What is set as text, or `marked` since the other answer is, is no mathematics; nor are capitals of which one comes
     twice, such as HHT, since a product would have a power.
@@ -111,7 +111,7 @@ def _words(text: str, marked: bool = False) -> str | None:
 
 
 def _same_dates(gold: str, answer: str) -> bool | None:
-    """5 June is June 5, of any year where none is written, and neither 5 nor June; None unless one is a date."""
+    """5 June is June 5, in any year if none is written, and is neither 5 nor June; None unless one is a date."""
     one, other = date(gold), date(answer)
     if one is None or other is None:
         return None if one is other else False
@@ -119,7 +119,7 @@ def _same_dates(gold: str, answer: str) -> bool | None:
 
 
 def _same_times(gold: str, answer: str) -> bool | None:
-    """9:30 p.m. is 21:30, and not 9:30; None unless both are times and one names the half of the day."""
+    """9:30 p.m. is 21:30, and not 9:30; None unless both are times and one has "a.m." or "p.m."."""
     times = clock(gold), clock(answer)
     if times[0] is None or times[1] is None or not (times[0][1] or times[1][1]):
         return None
@@ -140,7 +140,7 @@ def _same_ratios(gold: str, answer: str) -> bool | None:
 
 
 def _same_quantities(gold: str, answer: str) -> bool | None:
-    """Expressions with what stands behind them; None where the expressions must be computed."""
+    """Compares expressions with the units or words after them; None if the expressions must be computed."""
     pair = comparable(gold, answer)
     if pair is None:
         return False
@@ -156,7 +156,7 @@ def _same_quantities(gold: str, answer: str) -> bool | None:
 
 
 def comparable(gold: str, answer: str) -> tuple[str, str] | None:
-    """Two expressions in one unit, without it; None where their units, or words behind them, make them different."""
+    """Both expressions converted to one unit, without it; None if their units, or the words after them, differ."""
     one, other = measured(gold), measured(answer)
     one, other = _with_letter(one, other.unit), _with_letter(other, one.unit)
     if one.changed != other.changed or not alike(one.unit, other.unit):
@@ -170,11 +170,11 @@ def comparable(gold: str, answer: str) -> tuple[str, str] | None:
 
 
 def _with_letter(side: Measured, other: Unit) -> Measured:
-    """2400 m as metres, where the other answer has a unit of that kind: alone, m could be a variable."""
-    found = _UNIT_LETTER.fullmatch(side.text) if other.dimensions and not side.unit and not side.changed else None
-    if not found:
+    """2400 m in metres if the other answer has a unit of length; otherwise m could be a variable."""
+    match = _UNIT_LETTER.fullmatch(side.text) if other.dimensions and not side.unit and not side.changed else None
+    if not match:
         return side
-    read = measured(rf"{found[1]}\text{{ {found[2]}}}")
+    read = measured(rf"{match[1]}\text{{ {match[2]}}}")
     return read if read.unit.dimensions == other.dimensions else side
 
 
@@ -183,7 +183,7 @@ def _hundredth(side: Measured) -> Measured:
 
 
 def _in_radians(side: Measured) -> Measured:
-    """An angle as it is compared with one that is written with pi; without pi, a bare number means degrees."""
+    """An angle in radians, to be compared with one that is written with pi; a bare number without pi is in degrees."""
     return replace(side, text=rf"({side.text}) \cdot \pi", factor=side.factor * Fraction(1, 180))
 
 

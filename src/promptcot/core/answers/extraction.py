@@ -28,10 +28,10 @@ _JOINT = re.compile(
 
 @dataclass(frozen=True)
 class Extracted:
-    """The answer, or None and why there is none: `method` says how it was found or what was missing.
+    """The answer, or None; `method` says how it was found, or why there is none.
 
-    Here it is "boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box" or "nothing"; where a
-    verifier of a user's own was asked, "own", "no answer", "timeout" or "crash".
+    `method` is "boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box" or "nothing"; a custom
+    verifier gives "own", "no answer", "timeout" or "crash".
     """
 
     answer: str | None
@@ -39,7 +39,7 @@ class Extracted:
 
     @property
     def lost(self) -> bool:
-        """Whether it is not known if there is an answer, since the verifier failed over the reply."""
+        """Whether the verifier failed on the reply, so that it is unknown if there is an answer."""
         return self.method in ("timeout", "crash")
 
 
@@ -51,7 +51,7 @@ class _Box:
 
 
 def extract(completion: str, *, unboxed: bool = False) -> Extracted:
-    """The answer of `completion`; with `unboxed`, a final line without a box will do. Takes time linear in its length.
+    """The answer of `completion`; `unboxed` also accepts a final line without a box. Takes linear time.
 
     >>> extract(r"<think>\\boxed{1}</think> So it is \\boxed{2}.")
     Extracted(answer='2', method='boxed')
@@ -69,30 +69,30 @@ def extract(completion: str, *, unboxed: bool = False) -> Extracted:
 
 
 def _boxes(text: str) -> list[_Box]:
-    """The outermost boxes in the order of their starts; of those inside a box that never closes, all."""
-    found: list[_Box] = []
-    open_braces: list[int | None] = []  # where the box of each open brace starts; None: a brace of something else
+    """The outermost boxes in the order of their starts. Boxes inside a box that never closes count as outermost."""
+    boxes: list[_Box] = []
+    open_braces: list[int | None] = []  # for each open brace, where its box starts; None: not the brace of a box
     starts: list[int] = []
     bare_until = 0
     first = min((place for name in _NAMES if (place := text.find(name)) >= 0), default=len(text))
-    for token in _TOKEN.finditer(text, first):  # no brace before the first box says where a box ends
+    for token in _TOKEN.finditer(text, first):  # braces before the first box do not matter
         if token[1]:
             starts.append(len(open_braces))
             if token[2]:
                 open_braces.append(token.start())
             elif token.start() >= bare_until and (bare := _BARE.match(text, token.end())):
                 bare_until = bare.end()
-                found.append(_Box(token.start(), bare_until, bare[0].rstrip(".,;:")))
+                boxes.append(_Box(token.start(), bare_until, bare[0].rstrip(".,;:")))
             else:
-                found.append(_Box(token.start(), token.end(), ""))
+                boxes.append(_Box(token.start(), token.end(), ""))
         elif token[0] == "{":
             open_braces.append(None)
         elif token[0] == "}" and open_braces:
             start = open_braces.pop()
             if start is not None:
-                found.append(_Box(start, token.end(), text[text.index("{", start) + 1 : token.start()]))
-    found += [_Box(start, len(text), None) for start in open_braces if start is not None]
-    return _outermost(sorted(found, key=lambda box: box.start))
+                boxes.append(_Box(start, token.end(), text[text.index("{", start) + 1 : token.start()]))
+    boxes += [_Box(start, len(text), None) for start in open_braces if start is not None]
+    return _outermost(sorted(boxes, key=lambda box: box.start))
 
 
 def _outermost(boxes: list[_Box]) -> list[_Box]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from promptcot.core.answers.prose import Span, following, values
 from promptcot.core.parsing.lines import lines_of
 
-_TAIL = 4000  # characters in which a final line is looked for
+_TAIL = 4000  # how many characters are searched for a final line
 
 _MARKER = re.compile(
     r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*"
@@ -100,42 +100,42 @@ _LONGEST_WORDS, _FEW_WORDS, _NEAR = 60, 3, 60
 
 
 def final_line(text: str) -> str | None:
-    """What an answer phrase announces, else the last line; of prose only its last formula or value."""
+    """The text after an answer phrase, else the last line; if that is prose, only its last formula or value."""
     text = _ENDING.sub("", _OPENING.sub("", text[-_TAIL:])).strip()
     markers = list(_MARKER.finditer(text))
     if markers:
         announced = _SENTENCE.split(_within_emphasis(text[markers[-1].end() :].strip()), maxsplit=1)[0]
         if _DENIED.match(announced):
             return None
-        found = _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True)
-        if found is not None:
-            return found or None
+        answer = _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True)
+        if answer is not None:
+            return answer or None
     lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#") and not _FENCE.match(line)]
     if not lines:
         return None
-    found = _last_value(_SENTENCE.split(lines[-1])[-1], announced=False)
-    if found is not None:
-        return found or None
+    answer = _last_value(_SENTENCE.split(lines[-1])[-1], announced=False)
+    if answer is not None:
+        return answer or None
     formulas = _MATH.findall(text)
     return "".join(formulas[-1]) if formulas else None
 
 
 def _within_emphasis(text: str) -> str:
-    """What stands before the end of an emphasis that began before the text, as in **Answer: 12**."""
+    """The text up to the end of an emphasis that began before it, as in **Answer: 12**."""
     return text.partition("**")[0] if text.count("**") % 2 and not text.startswith("**") else text
 
 
 def _last_value(line: str, *, announced: bool) -> str | None:
-    """The line itself if it is mathematics or a few words, else what its last formula or value is.
+    """The line itself if it is mathematics or a few words, else its last formula or value.
 
-    Empty where all that it names is denied, None where it names nothing.
+    Empty if the line denies all its values ("not 5"), None if it has none.
     """
     line = _without_aside(_BULLET.sub("", line.strip(_AROUND)))
     line = line.rstrip("。." + _AROUND) if "`" in line else line.rstrip("。").strip(_AROUND)
     formulas = list(_MATH.finditer(line))
     plain = [value for value in values(line) if not any(_overlap(value, formula) for formula in formulas)]
-    if given := _GIVEN.match(line):
-        return _last_value(given[1], announced=False)
+    if condition := _GIVEN.match(line):
+        return _last_value(condition[1], announced=False)
     if not formulas and _is_mathematics(line, plain):
         return line or None
     if said := _says_none(line, max(_places(formulas, plain), key=lambda place: place[1], default=(0, 0))):
@@ -159,7 +159,7 @@ def _last_value(line: str, *, announced: bool) -> str | None:
 
 
 def _is_mathematics(line: str, plain: Sequence[Span]) -> bool:
-    """Whether a line without marks of mathematics is a formula as a whole, or a value with a few words."""
+    """Whether a line without math delimiters is one formula, or a value with a few words."""
     if line.startswith((r"\]", "$$")):
         return False
     words = _WORD.findall(line)
@@ -172,19 +172,19 @@ def _places(formulas: Sequence[re.Match[str]], plain: Sequence[Span]) -> list[tu
 
 
 def _says_none(line: str, last: tuple[int, int]) -> str | None:
-    """What a line says behind its last value where that is that there is none, or very many; not under a condition."""
+    """What the line says after its last value, "no solution" or the like, unless under a condition."""
     start, since = last
     if _UNDER.search(line, max(0, start - _NEAR), start):
         return None
     for pattern, said in _NOTHING:
-        found = pattern.search(line, since)
-        if found and not _OF_SOME.search(line, since, found.start()):
+        match = pattern.search(line, since)
+        if match and not _OF_SOME.search(line, since, match.start()):
             return said
     return None
 
 
 def _is_denied(line: str, start: int, end: int) -> bool:
-    """Whether a line says of what stands there that it is not the answer."""
+    """Whether a line says that the value at this place is not the answer."""
     near = max(0, start - _NEAR)
     if _DENIED_BEFORE.search(line, near, start) or _DENIED_BEHIND.match(line, end):
         return True
@@ -192,7 +192,7 @@ def _is_denied(line: str, start: int, end: int) -> bool:
 
 
 def _of_formulas(line: str, formulas: Sequence[re.Match[str]]) -> str:
-    """The last formula and those that are joined to it, with the words behind it or before it that belong to it."""
+    """The last formula, those joined to it, and the words before or after that belong to it."""
     if bounded := _BOUND.search(line, 0, formulas[-1].start()):
         return line[bounded.start() :]
     joined = _joined_formulas(line, formulas)
@@ -203,7 +203,7 @@ def _of_formulas(line: str, formulas: Sequence[re.Match[str]]) -> str:
 
 
 def _of_values(line: str, named: Sequence[Span]) -> str:
-    """The last value and those that "and" or "or" join to it, with a bound before it."""
+    """The last value, those joined to it by "and" or "or", and a bound before them."""
     if bounded := _BOUND.search(line, 0, named[-1].start):
         return bounded[0] + named[-1].text
     first = len(named) - 1
@@ -215,28 +215,28 @@ def _of_values(line: str, named: Sequence[Span]) -> str:
 
 
 def _without_aside(line: str) -> str:
-    """Without where a value is attained, and what it is roughly, behind something that may be the value."""
+    """The line without an aside after the value: where it is attained, or its approximation."""
     aside = _ASIDE.search(line)
     return line[: aside.start()] if aside and re.search(r"[\d$\\]", line[: aside.start()]) else line
 
 
 def _stated(line: str) -> str | None:
-    """What prose without formulas says that something is: C is correct, x = 2 and y = 5, distance = sqrt(13)."""
+    """The value in prose without formulas: C is correct, x = 2 and y = 5, distance = sqrt(13)."""
     if chosen := _CHOSEN.search(line):
         return chosen[1] or chosen[2] or chosen[3]
     if assigned := _ASSIGNED.search(line):
         return assigned[0]
     for pattern in (_STATED, _BEHIND_EQUALS):
-        found = pattern.search(line)
-        if found and not _WORD.search(_JOINING.sub("", _FUNCTIONS.sub("", found[1]))):
-            return found[1].rstrip(".")
+        match = pattern.search(line)
+        if match and not _WORD.search(_JOINING.sub("", _FUNCTIONS.sub("", match[1]))):
+            return match[1].rstrip(".")
     return None
 
 
 def _joined_formulas(line: str, formulas: Sequence[re.Match[str]]) -> list[str]:
-    """The last formula, after those that only commas and "and" or "or" part from it: $x = 1$ or $x = 6$.
+    """The last formula, with those before it that are joined by commas, "and" or "or": $x = 1$ or $x = 6$.
 
-    What is said of several letters stands for itself: $m = 3$, $n = 4$, and $m + n = 7$.
+    A formula in several letters stands alone: of $m = 3$, $n = 4$, and $m + n = 7$ only the last one counts.
     """
     first = len(formulas) - 1
     said = "".join(group or "" for group in formulas[-1].groups()).partition("=")

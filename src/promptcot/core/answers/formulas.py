@@ -24,11 +24,11 @@ _CLOSING = {"(": ")", "{": "}", r"\{": r"\}", "[": "]"}
 
 
 class NotPlain(Exception):
-    """The text is more than this module reads."""
+    """The text is not in the plain part of LaTeX that this module parses."""
 
 
 class Value(Protocol):
-    """What can be added and multiplied."""
+    """A value that can be added and multiplied."""
 
     def __neg__(self: Number) -> Number: ...
     def __add__(self: Number, other: Number) -> Number: ...
@@ -40,7 +40,7 @@ Number = TypeVar("Number", bound=Value)
 
 
 class Numbers(Protocol[Number]):
-    """A kind of number. Each method raises NotPlain for what it does not know, ZeroDivisionError where none exists."""
+    """A kind of number. Methods raise NotPlain for unsupported input, ZeroDivisionError for undefined values."""
 
     def literal(self, token: str) -> Number: ...
     def name(self, token: str) -> Number: ...
@@ -54,32 +54,32 @@ class Numbers(Protocol[Number]):
 
 
 def tokens_of(text: str) -> list[str]:
-    """The tokens of a normalised text. Raises NotPlain for anything that is none, and for a very long text."""
-    found, place, text = [], 0, text.rstrip()
+    """The tokens of a normalised text. Raises NotPlain for unknown tokens and very long texts."""
+    tokens, place, text = [], 0, text.rstrip()
     if len(text) > _LONGEST:
         raise NotPlain
     while place < len(text):
         token = _TOKEN.match(text, place)
         if not token:
             raise NotPlain
-        found.append(token[0].strip())
+        tokens.append(token[0].strip())
         place = token.end()
-    if not found:
+    if not tokens:
         raise NotPlain
-    return found
+    return tokens
 
 
 def computed(tokens: Sequence[str], numbers: Numbers[Number]) -> Number:
-    """What the tokens come to. Raises NotPlain, and ZeroDivisionError."""
+    """The value of the tokens. Raises NotPlain and ZeroDivisionError."""
     reading = _Reading(tokens, numbers)
-    found = reading.sum(0)
+    result = reading.sum(0)
     if reading.place < len(tokens):
         raise NotPlain
-    return found
+    return result
 
 
 class _Reading(Generic[Number]):
-    """Sums of products of powers of atoms, from a place on."""
+    """Parses sums of products of powers of atoms, from a position on."""
 
     def __init__(self, tokens: Sequence[str], numbers: Numbers[Number]) -> None:
         self._tokens, self._numbers = tokens, numbers
@@ -116,7 +116,7 @@ class _Reading(Generic[Number]):
                 total = total / self._factor(depth)
             elif token in _STARTS or token[:1].isalpha():
                 if after_number and token == r"\frac":
-                    raise NotPlain  # 3\frac{1}{2} is a mixed number, which is read elsewhere
+                    raise NotPlain  # 3\frac{1}{2} is a mixed number, which other modules parse
                 total = total * self._power(depth)
             else:
                 break
@@ -136,15 +136,15 @@ class _Reading(Generic[Number]):
         return self._factorials(self._numbers.power(base, self._exponent(depth + 1)))
 
     def _exponent(self, depth: int) -> Number:
-        """A group, or one token; 2^{3^2} is read as a tower, and so is 2^3^2."""
+        """A group or one token; both 2^{3^2} and 2^3^2 are towers."""
         if depth > _DEEPEST:
             raise NotPlain
         negative = self._signs()
-        found = self._atom(depth)
+        exponent = self._atom(depth)
         if self._next() == "^":
             self._take()
-            found = self._numbers.power(found, self._exponent(depth + 1))
-        return self._signed(found, negative)
+            exponent = self._numbers.power(exponent, self._exponent(depth + 1))
+        return self._signed(exponent, negative)
 
     def _factorials(self, base: Number) -> Number:
         marks = 0
@@ -152,7 +152,7 @@ class _Reading(Generic[Number]):
             self._take()
             marks += 1
         if marks > 2:
-            raise NotPlain  # nobody agrees on what that is
+            raise NotPlain  # there is no agreed meaning
         return self._numbers.factorial(base, marks) if marks else base
 
     def _atom(self, depth: int) -> Number:
@@ -183,13 +183,13 @@ class _Reading(Generic[Number]):
         raise NotPlain
 
     def _argument(self, depth: int) -> Number:
-        """A group, or a number that ends its product: of \\ln 2x it is unclear what the x belongs to."""
+        """A group, or a number at the end of its product: in \\ln 2x it is unclear if x is in the argument."""
         if self._next() in ("(", "{"):
             return self._atom(depth)
-        found = self._atom(depth)
+        argument = self._atom(depth)
         if self._next() not in (None, "+", "-", ")", "}", "/", ","):
             raise NotPlain
-        return found
+        return argument
 
     def _group(self, depth: int) -> Number:
         return self._between("{", depth)
@@ -204,12 +204,12 @@ class _Reading(Generic[Number]):
         opening = self._take()
         if opening not in ("(", r"\{", "{"):
             raise NotPlain
-        found = [self.sum(depth + 1)]
+        arguments = [self.sum(depth + 1)]
         while self._next() == ",":
             self._take()
-            found.append(self.sum(depth + 1))
+            arguments.append(self.sum(depth + 1))
         self._expect(_CLOSING[opening])
-        return found
+        return arguments
 
     def _next(self) -> str | None:
         return self._tokens[self.place] if self.place < len(self._tokens) else None

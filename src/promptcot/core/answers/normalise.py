@@ -17,7 +17,7 @@ from promptcot.core.answers.spelling import as_latex, undressed, without_ordinal
 from promptcot.core.answers.wordings import spoken
 
 is_plain = re.compile(r"-?(?:\d{1,40}|\\frac\{\d{1,40}\}\{\d{1,40}\})", re.ASCII).fullmatch
-"""Whole numbers and fractions, which most answers are: no rule changes them, and looking that up takes 30 µs."""
+"""Integers and fractions, the most common answers. No rule changes them, and checking all rules takes 30 µs."""
 _QUALIFIED = re.compile(
     r"(?<=\S)[\s,;]*(?:(?:\\text\s*\{[\s,(]*)?(?<![a-zA-Z])for\s+(?:all|any|every|each|some|arbitrary)(?![a-zA-Z])"
     r"|\\forall(?![a-z])|\\text\s*\{\s*\(\s*(?:since|because|as|the\s+other|where|see|which|by)(?![a-z])).*$",
@@ -33,12 +33,12 @@ _BOX = re.compile(r"\\(?:boxed|fbox|displaystyle)\s*(?=\{)")
 
 
 def _ending(text: str) -> str:
-    """Without marks at the end; dots that say "and so on" stay."""
+    """The text without final punctuation; an ellipsis stays."""
     return text if text.endswith("..") else text.rstrip(".;,").strip()
 
 
 def _unwrapped(text: str) -> str:
-    """Without the delimiters around the whole: dollars, boxes, trailing dots."""
+    """The text without dollars or boxes around it, and without trailing dots."""
     while True:
         before, text = text, _ending(text.strip(" \t\r\n`"))
         text = text.removesuffix("\\") if not text.endswith("\\\\") else text[:-2]
@@ -57,7 +57,7 @@ def _unwrapped(text: str) -> str:
 
 @remembered(8192)
 def normalise(text: str) -> str:
-    """`text` in the one spelling that the other modules of this folder read. Idempotent in meaning, not in letters."""
+    """`text` in the spelling that the other modules of this folder parse. Repeated calls keep the meaning."""
     if is_plain(text):
         return text
     text = undressed(without_programs(in_latex(text)))
@@ -73,5 +73,5 @@ def normalise(text: str) -> str:
 
 
 def compact(text: str) -> str:
-    """Letters of a normalised text without blanks and without optional braces: for equality, not for reading."""
+    """A normalised text without blanks and optional braces, for comparing only."""
     return re.sub(r"\{(\w)\}", r"\1", re.sub(r"(?<!\d) | (?!\d)", "", text))

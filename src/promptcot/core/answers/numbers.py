@@ -18,7 +18,7 @@ from promptcot.core.answers.units import NONE, Unit, alike, is_percent, scale_be
 _LONGEST = 4000
 _ENOUGH_DIGITS = 10
 
-# Atomic groups, so that a long row of digits is read once and not split in every possible way.
+# Atomic groups prevent backtracking over long runs of digits.
 _INT = r"(?>[1-9]\d{0,2}(?:,\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?>{_INT}(?:\.\d*)?|\.\d+)"
 _SIGNED = rf"[-+]?\s*{_DECIMAL}"
@@ -38,7 +38,7 @@ _BASED = re.compile(r"(?P<sign>-?)\(?(?P<digits>\d[0-9A-Za-z]*)\)?\s*_\s*\{?\s*(
 
 @dataclass(frozen=True)
 class Number:
-    """What was read. `value` is None when the number is too long; then `literal` decides.
+    """A parsed number. `value` is None if the number is too long; then `literal` is compared.
 
     `decimals` is the number of significant digits of a decimal, 0 for an integer or fraction. `base` is 0 unless a base
     was written as a subscript; then `value` is in that base.
@@ -53,7 +53,7 @@ class Number:
 
 @remembered(8192)
 def number(text: str) -> Number | None:
-    """The number that a normalised `text` is, with its unit; None if it is something else."""
+    """The number in a normalised `text`, with its unit; None if the text is anything else."""
     if len(text) > _LONGEST:
         long = _LONG.fullmatch(text.strip())
         return Number(None, long[1] + (long[2].lstrip("0") or "0") + (long[3] or "").rstrip(".0")) if long else None
@@ -64,13 +64,13 @@ def number(text: str) -> Number | None:
     repeating = _REPEATING.fullmatch(text)
     if repeating:
         return _repeating(*repeating.groups())
-    found = _NUMBER.match(text)
-    if not found or len(text) - found.end() > 200:
+    match = _NUMBER.match(text)
+    if not match or len(text) - match.end() > 200:
         return None
     if several := mixed(text):
         return Number(several[0], "", several[1])
-    tail = units.tail(text, found.end())
-    return None if tail is None else _plain(found, *tail)
+    tail = units.tail(text, match.end())
+    return None if tail is None else _plain(match, *tail)
 
 
 def _repeating(sign: str, whole: str, once: str, period: str) -> Number:
@@ -80,47 +80,47 @@ def _repeating(sign: str, whole: str, once: str, period: str) -> Number:
 
 
 def _inside(text: str) -> str:
-    """Without one pair of parentheses, braces or an upright font around the whole."""
-    found = re.fullmatch(r"\\text\s*\{([^{}a-zA-Z]*)\}|\(([^(),]*)\)|\{([^{},]*)\}", text)
-    return next(part for part in found.groups() if part is not None).strip() if found else text
+    """The text without one surrounding pair of parentheses or braces, or one surrounding upright font."""
+    match = re.fullmatch(r"\\text\s*\{([^{}a-zA-Z]*)\}|\(([^(),]*)\)|\{([^{},]*)\}", text)
+    return next(part for part in match.groups() if part is not None).strip() if match else text
 
 
 def _digits(text: str) -> str:
     return re.sub(r"[,\s+]", "", text)
 
 
-def _based(found: re.Match[str]) -> Number | None:
-    base, digits = int(found["base"]), found["digits"]
+def _based(match: re.Match[str]) -> Number | None:
+    base, digits = int(match["base"]), match["digits"]
     if not 2 <= base <= 36 or len(digits) > _LONGEST or any(int(digit, 36) >= base for digit in digits):
         return None
     value = int(digits, base)
-    return Number(Fraction(-value if found["sign"] else value), found["sign"] + digits.upper().lstrip("0"), base=base)
+    return Number(Fraction(-value if match["sign"] else value), match["sign"] + digits.upper().lstrip("0"), base=base)
 
 
-def _plain(found: re.Match[str], factor: int | Fraction, unit: Unit) -> Number | None:
-    if found["decimal"]:
-        digits = _digits(found["decimal"])
+def _plain(match: re.Match[str], factor: int | Fraction, unit: Unit) -> Number | None:
+    if match["decimal"]:
+        digits = _digits(match["decimal"])
         value = Fraction(digits if digits[-1] != "." else digits[:-1])
-        value *= Fraction(10) ** int(found["p1"] or found["p2"] or found["p3"] or 0)
+        value *= Fraction(10) ** int(match["p1"] or match["p2"] or match["p3"] or 0)
         decimals = len(digits.replace(".", "").lstrip("0")) if "." in digits else 0
     else:
-        fraction = _fraction(found)
+        fraction = _fraction(match)
         if fraction is None:
             return None
         value, decimals = fraction, 0
-    return Number((-value if found["sign"] == "-" else value) * factor, "", unit, decimals)
+    return Number((-value if match["sign"] == "-" else value) * factor, "", unit, decimals)
 
 
-def _fraction(found: re.Match[str]) -> Fraction | None:
-    above, below = (Fraction(_digits(found[a] or found[b])) for a, b in (("n1", "n2"), ("d1", "d2")))
+def _fraction(match: re.Match[str]) -> Fraction | None:
+    above, below = (Fraction(_digits(match[a] or match[b])) for a, b in (("n1", "n2"), ("d1", "d2")))
     if below == 0:
         return None
     value = above / below
-    if found["whole"] is None:
+    if match["whole"] is None:
         return value
     # 3\frac{1}{2} is a mixed number; 3\frac{5}{2} and 3\frac{-1}{2} are products.
-    whole = Fraction(_digits(found["whole"]))
-    return whole + value if 0 < value < 1 else whole * value if found["n1"] else None
+    whole = Fraction(_digits(match["whole"]))
+    return whole + value if 0 < value < 1 else whole * value if match["n1"] else None
 
 
 def same_number(gold: Number, answer: Number) -> bool:
@@ -144,12 +144,12 @@ def same_number(gold: Number, answer: Number) -> bool:
 
 
 def _meanings(gold: Number, answer: Number) -> list[Fraction]:
-    """What `answer` may mean, in the unit of `gold`, when exactly one of the two is a percentage."""
+    """The possible values of `answer`, in the unit of `gold`, if exactly one of the two is a percentage."""
     assert gold.value is not None
     assert answer.value is not None
     if is_percent(gold.unit):
         return [answer.value, answer.value * 100]
-    # "0.1 %" is not 0.1; but who asks for "what percentage" and notes 10 means 10 %.
+    # "0.1 %" is not 0.1; but a gold of 10 for "what percentage" means 10 %.
     return [answer.value / 100, *([answer.value] if abs(gold.value) > 1 else [])]
 
 

@@ -55,7 +55,7 @@ _IF = re.compile(r"\\text\s*\{\s*,?\s*(?:if|when|for|where)\s*\}|\b(?:if|when|fo
 
 @remembered(8192)
 def parse(text: str) -> Part:
-    """The parts of `text`, an answer as it was written. Never raises; what is too long or too deep stays whole."""
+    """The parts of `text`, an answer as it was written. Never raises; text that is too long or too deep is one part."""
     if len(text) > 2 * _LONGEST:
         return Leaf(text.strip())
     text = behind_comma(normalise(text))
@@ -63,14 +63,14 @@ def parse(text: str) -> Part:
 
 
 def _in_order(text: str) -> Part | None:
-    """2, 1, 3 (in this order) as a list that has an order; None for all others."""
+    """An ordered list, as "2, 1, 3 (in this order)"; None for all others."""
     said = _ORDERED.search(text) if "order" in text or "respectively" in text else None
-    found = _part(text[: said.start()], 0) if said else None
-    return replace(found, brackets=IN_ORDER) if isinstance(found, Group) and found.kind == "list" else None
+    items = _part(text[: said.start()], 0) if said else None
+    return replace(items, brackets=IN_ORDER) if isinstance(items, Group) and items.kind == "list" else None
 
 
 def listing(text: str) -> Part:
-    """`text` with its commas read as those of a list, also where they could separate thousands."""
+    """`text` as a list: all its commas separate members, even if they could separate thousands."""
     return _several(text, _pieces(text, _COMMA), 0)
 
 
@@ -90,9 +90,9 @@ def _part(text: str, depth: int) -> Part:
         _multiple,
         _both_signs,
     ):
-        found = reading(text, depth)
-        if found is not None:
-            return found
+        part = reading(text, depth)
+        if part is not None:
+            return part
     return Leaf(text)
 
 
@@ -124,11 +124,11 @@ def _chosen(text: str, depth: int) -> Part | None:
         return Leaf(rf"\text{{{option[1].upper()}}}")
     if _LETTERS.fullmatch(text):
         return Group(text, "list", tuple(Leaf(letter) for letter in re.findall(r"\b[A-Z]\b", text)))
-    found = _CHOICE.fullmatch(_INSIDE.sub(r"\1", text))
-    if not found:
+    match = _CHOICE.fullmatch(_INSIDE.sub(r"\1", text))
+    if not match:
         return None
-    letter = next(found[name] for name in ("marked", "bare", "bracketed", "plain") if found[name])
-    return Choice(text, letter, _part(found["value"], depth + 1))
+    letter = next(match[name] for name in ("marked", "bare", "bracketed", "plain") if match[name])
+    return Choice(text, letter, _part(match["value"], depth + 1))
 
 
 def _pieces(text: str, separator: re.Pattern[str]) -> list[str]:
@@ -146,9 +146,9 @@ def _listed(text: str, depth: int) -> Part | None:
 
 
 def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
-    """A list; x = 1, y = 2 is a tuple with names, and the numbering of x_1 = 1, x_2 = 2 means nothing.
+    """A list. x = 1, y = 2 is a tuple with names; the indices in x_1 = 1, x_2 = 2 are ignored.
 
-    What is only said several times, as when a box is repeated, is said once.
+    Repeated members, as from a repeated box, count once.
     """
     pieces = list({compact(piece): piece for piece in pieces}.values())
     if len(pieces) == 1:
@@ -159,7 +159,7 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
-        numbering = [found[1] if (found := _SUBSCRIPT.search(item.name)) else "" for item in named]
+        numbering = [match[1] if (match := _SUBSCRIPT.search(item.name)) else "" for item in named]
         if len({item.name for item in named}) == len(items) and len(set(bases)) > 1:
             names = tuple(item.name for item in named)
             return Group(text, "tuple", tuple(item.value for item in named), "named", names)
@@ -196,7 +196,7 @@ def _bracketed(text: str, depth: int) -> Part | None:
 
 
 def _braced(text: str, inside: str, depth: int) -> Part:
-    """A set by its members, or by a condition: \\{x \\mid x > 2\\} is what x > 2 says."""
+    """A set by its members, or by a condition: \\{x \\mid x > 2\\} is the same as x > 2."""
     if re.search(r"\\mid|[|:]", inside):
         built = _BUILT.fullmatch(inside)
         condition = _part(built[2], depth + 1) if built else None
@@ -207,16 +207,16 @@ def _braced(text: str, inside: str, depth: int) -> Part:
     member = inside.strip() if text.startswith("\\") else ""
     if member.startswith(r"\{") and closing(member, 0) == len(member):
         return Leaf(text)  # a set whose only member is a set
-    found = _part(inside, depth + 1)
-    if found.text.strip() == r"\emptyset":
-        return Leaf(text)  # the set of the empty set has a member
-    if isinstance(found, Leaf) and text.startswith("\\") and _VARIABLE.search(found.text):
-        return Leaf(text)  # the fractional part of it, or a set; not the value
-    return replace(found, brackets="") if isinstance(found, Group) and found.kind == "list" else found
+    part = _part(inside, depth + 1)
+    if part.text.strip() == r"\emptyset":
+        return Leaf(text)  # the set that contains the empty set has one member
+    if isinstance(part, Leaf) and text.startswith("\\") and _VARIABLE.search(part.text):
+        return Leaf(text)  # a fractional part or a set, not the value itself
+    return replace(part, brackets="") if isinstance(part, Group) and part.kind == "list" else part
 
 
 def _environment(text: str, depth: int) -> Part | None:
-    """Matrices, and cases: of a system the list of its equations, of a function the values with their conditions."""
+    """A matrix; or cases: the list of equations of a system, or the values of a function with their conditions."""
     for name, reading in (("pmatrix", _matrix), ("cases", _cases), ("aligned", _cases)):
         start, end = rf"\begin{{{name}}}", rf"\end{{{name}}}"
         if text.startswith(start) and closing(text, 0) == len(text):
@@ -226,7 +226,7 @@ def _environment(text: str, depth: int) -> Part | None:
 
 
 def _matrix(text: str, rows: list[list[str]], depth: int) -> Part:
-    """A matrix of one entry is that entry, and a column of equations is a system."""
+    """A matrix; one with a single entry is that entry, and a column of equations is a system."""
     entries = [entry for row in rows for entry in row]
     if len(entries) == 1:
         return _part(entries[0], depth + 1)
@@ -244,6 +244,6 @@ def _cases(text: str, rows: list[list[str]], depth: int) -> Part:
 
 def _case(row: list[str], depth: int) -> Part:
     value, condition = row[0].strip().rstrip(","), " ".join(row[1:])
-    if len(row) == 1 and (found := _IF.search(value)):
-        value, condition = value[: found.start()].strip().rstrip(","), value[found.end() :]
+    if len(row) == 1 and (match := _IF.search(value)):
+        value, condition = value[: match.start()].strip().rstrip(","), value[match.end() :]
     return Group(" & ".join(row), "case", (_part(value, depth + 1), _part(_IF.sub(" ", condition), depth + 1)))

@@ -29,7 +29,7 @@ _LONGEST, _MOST = 2000, 50
 
 
 def without_programs(text: str) -> str:
-    """`text` with the calls of programs in LaTeX; a text that is long, or has none, as it is."""
+    """`text` with program calls converted to LaTeX; unchanged if it is long or has none."""
     if len(text) > _LONGEST or not _POSSIBLE.search(text):
         return text
     text = _CHOOSE.sub(_binomial, _MODULE.sub("", text))
@@ -39,22 +39,22 @@ def without_programs(text: str) -> str:
         if not calls or end is None:
             break
         call = calls[-1]
-        found = _written(call[1], text[call.end() + 1 : end - 1])
-        if found is None:
+        call_in_latex = _written(call[1], text[call.end() + 1 : end - 1])
+        if call_in_latex is None:
             break
-        text = text[: call.start()] + found + text[end:]
+        text = text[: call.start()] + call_in_latex + text[end:]
     bare = text.strip(" $")
     rows = _rows(bare) if bare.startswith("[[") else None
     return _matrix(rows) if rows else text
 
 
-def _binomial(found: re.Match[str]) -> str:
-    above, below = (part for part in found.groups() if part is not None)
+def _binomial(match: re.Match[str]) -> str:
+    above, below = (part for part in match.groups() if part is not None)
     return rf"\binom{{{above}}}{{{below}}}"
 
 
 def _written(name: str, inside: str) -> str | None:
-    """A call in LaTeX; None for arguments that it does not take."""
+    """A call in LaTeX; None if the arguments do not fit the function."""
     arguments = [argument.strip() for argument in split(inside, _COMMA)]
     if name in _ENDS:
         ends = _ENDS[name]
@@ -78,7 +78,7 @@ def _written(name: str, inside: str) -> str | None:
 
 
 def _rows(text: str) -> list[list[str]] | None:
-    """The rows of [[1, 2], [3, 4]]; None unless all are lists of one length."""
+    """The rows of [[1, 2], [3, 4]]; None unless all are lists of the same length."""
     if not text.startswith("[") or closing(text, 0) != len(text):
         return None
     rows = [row.strip() for row in split(text[1:-1], _COMMA)]

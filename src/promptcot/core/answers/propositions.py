@@ -29,7 +29,7 @@ class _NoFormula(Exception):
 
 
 def same(gold: str, answer: str) -> bool | None:
-    """Whether two normalised formulas are true in the same worlds; None unless both are formulas of few letters."""
+    """Whether two normalised formulas have the same truth table; None unless both are formulas of few letters."""
     if not (_CONNECTIVE.search(gold) or _CONNECTIVE.search(answer)):
         return None
     one, other = _read(gold), _read(answer)
@@ -63,7 +63,7 @@ def _read(text: str) -> tuple[Formula, frozenset[str]] | None:
     return formula, frozenset(name for kind, name in tokens if kind == "letter")
 
 
-# From the weakest to the strongest: the kind of token, and what it makes of its sides.
+# Connectives by precedence, weakest first: the kind of token, and its function of both sides.
 _BINARY: list[tuple[str, Callable[[bool, bool], bool]]] = [
     ("iff", lambda one, other: one == other),
     ("if", lambda one, other: not one or other),
@@ -74,7 +74,7 @@ _BINARY: list[tuple[str, Callable[[bool, bool], bool]]] = [
 
 
 class _Reading:
-    """A recursive descent over the tokens."""
+    """A recursive descent parser over the tokens."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self._tokens, self._place = [*tokens, ("end", "")], 0
@@ -86,13 +86,13 @@ class _Reading:
         if level == len(_BINARY):
             return self._atom(depth)
         kind, operation = _BINARY[level]
-        found = self.formula(level + 1, depth)
+        left = self.formula(level + 1, depth)
         while self._next() == kind:
             self._place += 1
-            found = _joined(operation, found, self.formula(level + 1, depth + 1))
+            left = _joined(operation, left, self.formula(level + 1, depth + 1))
             if kind == "if":
                 break
-        return found
+        return left
 
     def _atom(self, depth: int) -> Formula:
         kind, text = self._tokens[self._place]
@@ -111,7 +111,7 @@ class _Reading:
         return inside
 
     def expect(self, kind: str) -> None:
-        """Go past a token of this kind. Raises _NoFormula for another one."""
+        """Consume a token of this kind. Raises _NoFormula for any other token."""
         if self._next() != kind:
             raise _NoFormula
         self._place += 1

@@ -15,7 +15,7 @@ from promptcot.core.answers.normalise import normalise
 from promptcot.core.answers.quantities import mixed
 
 _NUMBER = r"(?>\d+(?:,\d+)*)(?:\.\d+)?|\.\d+"
-_OF_WORDS = "a-zA-Z\u00c0-\u024f\u0370-\u04ff"  # Latin, Greek, Cyrillic: of ideographs, each is a word
+_OF_WORDS = "a-zA-Z\u00c0-\u024f\u0370-\u04ff"  # Latin, Greek, Cyrillic; each ideograph is a word of its own
 _LETTER = rf"(?<![{_OF_WORDS}])[{_OF_WORDS}](?![{_OF_WORDS}])"
 _FUNCTION = r"(?<![a-zA-Z])(?:sqrt|sin|cos|tan|log|ln|exp|pi)\b"
 _INSIDE = rf"(?:[^()\[\]{{}}$*\w]|\d|\*(?!\*)|{_FUNCTION}|{_LETTER})"
@@ -48,7 +48,7 @@ _VALUABLE = re.compile(r"[\d∞π]")
 
 @dataclass(frozen=True)
 class Span:
-    """A value with the words that belong to it, and where it stands in the line: 5 million, 12 cm, 5 or more."""
+    """A value with the words that belong to it (5 million, 12 cm, 5 or more), and its position in the line."""
 
     start: int
     end: int
@@ -56,36 +56,36 @@ class Span:
 
 
 def values(line: str) -> list[Span]:
-    """The values in a line in their order, with the words that belong to each."""
-    found: list[Span] = []
+    """The values in a line, in order, with the words that belong to each."""
+    spans: list[Span] = []
     place = 0
     while value := _VALUE.search(line, place):
         place = max(value.end(), place + 1)
         if not _VALUABLE.search(value[0]):
             continue
         place = value.end() + len(following(line, value.end()))
-        found.append(Span(value.start(), place, _computed(line[value.start() : place].strip(" ,"))))
-    return _in_several_units(line, found)
+        spans.append(Span(value.start(), place, _computed(line[value.start() : place].strip(" ,"))))
+    return _in_several_units(line, spans)
 
 
 def _computed(text: str) -> str:
-    """What stands behind the last "=", unless names or variables stand before it; of 5m², that m is the unit."""
-    before, equals, result = _SQUARE.sub(lambda found: rf"{found[1]}\text{{ m}}{found[2]}", text).rpartition("=")
+    """The text after the last "=", unless names or variables precede it; the m of 5m² is a unit, not a variable."""
+    before, equals, result = _SQUARE.sub(lambda match: rf"{match[1]}\text{{ m}}{match[2]}", text).rpartition("=")
     return result if not equals else text if re.search(r"[^\W\d_]", _TIMES.sub("*", before)) else result.strip()
 
 
 def following(line: str, place: int) -> str:
-    """The words behind a value that belong to it: magnitudes, percent, units, "or more"; empty without any."""
-    found = _FOLLOWING.match(line, place)
+    """The words after a value that belong to it: magnitudes, percent, units, "or more"; empty if there are none."""
+    match = _FOLLOWING.match(line, place)
     words = ""
-    if found:
-        words = (found["magnitude"] or "") + _unit(found["unit"] or "")
+    if match:
+        words = (match["magnitude"] or "") + _unit(match["unit"] or "")
     more = _MORE.match(line, place + len(words))
     return words + (more[0] if more else "")
 
 
 def _unit(words: str) -> str:
-    """The words as far as they are a unit; a ratio of what is counted is left out."""
+    """The leading words that form a unit; a ratio of counted things is left out."""
     per = _PER.search(words)
     for end in (len(words), per.start() if per else 0):
         said = words[:end]
@@ -97,12 +97,12 @@ def _unit(words: str) -> str:
 
 def _in_several_units(line: str, spans: Sequence[Span]) -> list[Span]:
     """2 hours and 30 minutes as one value."""
-    found: list[Span] = []
+    merged: list[Span] = []
     for span in spans:
-        if found and re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?", line[found[-1].end : span.start]):
-            text = line[found[-1].start : span.end]
+        if merged and re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?", line[merged[-1].end : span.start]):
+            text = line[merged[-1].start : span.end]
             if mixed(normalise(text)):
-                found[-1] = Span(found[-1].start, span.end, text)
+                merged[-1] = Span(merged[-1].start, span.end, text)
                 continue
-        found.append(span)
-    return found
+        merged.append(span)
+    return merged

@@ -39,7 +39,7 @@ _SET_AS_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 
 
 def mixed(text: str) -> tuple[Fraction, Unit] | None:
-    """What numbers with units of one kind come to, in the first unit; None for anything else, also for one of them."""
+    """The sum of several numbers with units of one kind, in the first unit; None for anything else."""
     if len(text) > _LONGEST or not text[:1].isdigit():
         return None
     total, first, last, place = Fraction(0), units.NONE, units.NONE, 0
@@ -59,38 +59,38 @@ def _unit(written: str, first: Unit) -> Unit | None:
     marks = _ARCS if first == DEGREE else _FEET
     if written in marks:
         written = marks[written]
-    found = units.read(_AND.sub("", written))
-    return found[1] if found and found[0] == 1 and found[1].dimensions else None
+    parsed = units.read(_AND.sub("", written))
+    return parsed[1] if parsed and parsed[0] == 1 and parsed[1].dimensions else None
 
 
 @lru_cache(maxsize=1024)
 def clock(text: str) -> tuple[int, bool] | None:
-    """Minutes since midnight of 9:30 p.m. or 21:30, and whether a half of the day was named; None for anything else."""
-    found = _CLOCK.fullmatch(text.strip()) if len(text) <= _LONGEST and ("m" in text.lower() or ":" in text) else None
-    if not found:
+    """Minutes since midnight of 9:30 p.m. or 21:30, and whether it has "a.m." or "p.m."; None for anything else."""
+    match = _CLOCK.fullmatch(text.strip()) if len(text) <= _LONGEST and ("m" in text.lower() or ":" in text) else None
+    if not match:
         return None
-    hours, minutes = int(found[1] or found[4]), int(found[2] or found[5] or 0)
-    if minutes > 59 or hours > (12 if found[3] else 23):
+    hours, minutes = int(match[1] or match[4]), int(match[2] or match[5] or 0)
+    if minutes > 59 or hours > (12 if match[3] else 23):
         return None
-    if found[3]:
-        hours = hours % 12 + (12 if found[3] in "pP" else 0)
-    return 60 * hours + minutes, bool(found[3])
+    if match[3]:
+        hours = hours % 12 + (12 if match[3] in "pP" else 0)
+    return 60 * hours + minutes, bool(match[3])
 
 
 Date = tuple[int | None, int, int]
-"""Year, month and day; one without a year is that day of any year."""
+"""Year, month and day; a date without a year matches any year."""
 
 
 @lru_cache(maxsize=1024)
 def date(text: str) -> Date | None:
-    """The day that 5 June, June 5th, 2024 or 2024-06-05 is; None for anything else."""
+    """The date in 5 June, June 5th, 2024 or 2024-06-05; None for anything else."""
     if len(text) > _LONGEST or not any(character.isdigit() for character in text):
         return None
-    found = _DATE.fullmatch(" ".join(_SET_AS_TEXT.sub(r"\1", text).split()))
-    if not found:
+    match = _DATE.fullmatch(" ".join(_SET_AS_TEXT.sub(r"\1", text).split()))
+    if not match:
         return None
     year, month, day = (
-        next((found[f"{part}{form}"] for form in "1234" if found[f"{part}{form}"]), None) for part in "ymd"
+        next((match[f"{part}{form}"] for form in "1234" if match[f"{part}{form}"]), None) for part in "ymd"
     )
     assert month
     assert day

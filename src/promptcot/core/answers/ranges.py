@@ -19,7 +19,7 @@ _WHOLE_LINE = Group(r"\mathbb{R}", "tuple", (Leaf(r"-\infty"), Leaf(r"\infty")),
 
 
 def joined(text: str, items: Sequence[Part]) -> Named | None:
-    """What bounds of one variable say together; None for anything else."""
+    """The interval or union that several bounds of one variable describe; None for anything else."""
     named = [item for item in items if isinstance(item, Named)]
     if len(named) < len(items) or len({item.name for item in named}) != 1:
         return None
@@ -27,8 +27,8 @@ def joined(text: str, items: Sequence[Part]) -> Named | None:
         named = [item for item in named if not same_text(item.value, r"\mathbb{R}")] or named
     holes = [point for item in named if (point := _missing(item))]
     others = [item for item in named if not _missing(item)]
-    found = _outside(holes, others) if holes else _bounded(text, others)
-    return Named(text, named[0].name, found) if found else None
+    parts = _outside(holes, others) if holes else _bounded(text, others)
+    return Named(text, named[0].name, parts) if parts else None
 
 
 def _bounded(text: str, items: Sequence[Named]) -> Part | None:
@@ -41,7 +41,7 @@ def _bounded(text: str, items: Sequence[Named]) -> Part | None:
         return values[0]
     overlap = _overlap(values[0], values[1]) if len(ranges) == len(items) == 2 else None
     if re.search(r"\band\b", text) or (overlap and not re.search(r"\bor\b", text)):
-        return overlap  # a comma between bounds that can hold together means "and"
+        return overlap  # a comma means "and" if the bounds can hold together
     return Group(text, "union", tuple(values))
 
 
@@ -50,7 +50,7 @@ def _is_range(value: Part) -> bool:
 
 
 def _overlap(one: Part, other: Part) -> Group | None:
-    """(a, b) of the ranges above a and below b, where these are numbers and a < b."""
+    """(a, b) from the ranges above a and below b, if these are numbers and a < b."""
     assert isinstance(one, Group)
     assert isinstance(other, Group)
     below, above = (one, other) if one.items[0].text == r"-\infty" else (other, one)
@@ -64,7 +64,7 @@ def _overlap(one: Part, other: Part) -> Group | None:
 
 
 def _outside(holes: Sequence[Part], others: Sequence[Named]) -> Part | None:
-    """A range without the points that the variable is said not to be: it is below and above each of them."""
+    """A range without the excluded points: cut into the parts below and above each of them."""
     ranges = [item.value for item in others] or [_WHOLE_LINE]
     whole = ranges[0] if len(ranges) == 1 else _overlap(ranges[0], ranges[1]) if len(ranges) == 2 else None
     if not isinstance(whole, Group) or not _is_range(whole):
@@ -81,7 +81,7 @@ def _outside(holes: Sequence[Part], others: Sequence[Named]) -> Part | None:
 
 
 def _missing(item: Named) -> Part | None:
-    r"""The 2 of x \ne 2, which is read as what is below and above it; None for anything else."""
+    r"""The 2 of x \ne 2, which was parsed as the union of two ranges; None for anything else."""
     pieces = item.value.items if isinstance(item.value, Group) and item.value.kind == "union" else ()
     if len(pieces) != 2 or not all(_is_range(piece) for piece in pieces) or not _UNEQUAL.search(item.text):
         return None
@@ -90,11 +90,11 @@ def _missing(item: Named) -> Part | None:
 
 
 def _lies_in(point: Part, whole: Group) -> bool:
-    """Whether a point is strictly between the ends, as far as these are numbers."""
+    """Whether a point is strictly between the ends; an end that is not a number is ignored."""
     where, least, most = (_exactly(part) for part in (point, *whole.items))
     return where is not None and (least is None or least < where) and (most is None or where < most)
 
 
 def _exactly(part: Part) -> Fraction | None:
-    found = number(part.text)
-    return found.value if found else None
+    parsed = number(part.text)
+    return parsed.value if parsed else None

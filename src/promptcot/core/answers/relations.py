@@ -32,7 +32,7 @@ ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}}))?'*(?:\^\{
 _CALL = r"\((?:[^()]|\([^()]*\))*\)"
 _COMPOSED = rf"\(\s*{ATOM}\s*\\circ\s*{ATOM}\s*\){_CALL}"
 _SEGMENT = rf"(?:{ATOM}(?:{_CALL}|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}}|{_COMPOSED})"
-# What has a value and is no equation to be solved, before the sign of equality: a limit, a sum, a determinant, \tan A.
+# Left sides that are expressions with a value, not unknowns to solve for: a limit, a sum, a determinant, \tan A.
 _OPERATION = re.compile(
     r"\s*\\(?:lim|sum|prod|int|det|dim|max|min|sup|inf|gcd|lcm)(?![a-zA-Z]).*"
     r"|\s*\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])[^-+]*"
@@ -52,33 +52,33 @@ _MAGNITUDE = re.compile(r"\s*\|\s*([a-zA-Z])\s*(?:([-+])\s*(\d{1,9}(?:\.\d{1,9})
 
 
 def name_of(text: str) -> str | None:
-    """The name that `text` is, without the variables of a function; None if it says more than a name."""
+    """`text` if it is a name, without the variables of a function; None if it is more than a name."""
     return _ARGUMENT.sub("", compact(text)) if _NAME.fullmatch(text) else None
 
 
 def argument_of(text: str) -> str:
     """The variable of a function, as in f(x); empty for other names."""
-    found = _ARGUMENT.search(compact(text))
-    return found[1] if found else ""
+    match = _ARGUMENT.search(compact(text))
+    return match[1] if match else ""
 
 
 def has_order(text: str) -> bool:
-    """Whether a text says that something is less than something else."""
+    """Whether a text contains an inequality sign."""
     return _ORDER.search(text) is not None
 
 
 def is_relation(text: str) -> bool:
-    """Whether a text relates anything."""
+    """Whether a text contains a relation."""
     return _RELATION.search(text) is not None
 
 
 def has_variable(text: str) -> bool:
-    """Whether there is a letter in a text, outside of commands."""
+    """Whether a text contains a letter outside of commands."""
     return re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)) is not None
 
 
 def assigned(text: str) -> Part | None:
-    """x = 58,500, whose comma is not one of a list; None for all others."""
+    """x = 58,500, where the comma separates thousands, not members of a list; None for all others."""
     name, equals, value = text.partition("=")
     if equals and "," in value and number(value) is not None and (called := name_of(name)):
         return Named(text, called, Leaf(value.strip()))
@@ -87,11 +87,11 @@ def assigned(text: str) -> Part | None:
 
 def residue(text: str, depth: int, read: Reader) -> Part | None:
     """A value and its modulus; None for all others."""
-    found = _MODULUS.match(text) if "\\pmod" in text else None
-    if not found or not found["value"]:
+    match = _MODULUS.match(text) if "\\pmod" in text else None
+    if not match or not match["value"]:
         return None
-    sides = split(found["value"], EQUALS)
-    items = (read(sides[-1], depth + 1), Leaf(found["modulus"]))
+    sides = split(match["value"], EQUALS)
+    items = (read(sides[-1], depth + 1), Leaf(match["modulus"]))
     group = Group(text, "residue", items)
     if len(sides) == 1:
         return group
@@ -141,20 +141,20 @@ def _named_tuple(text: str, names: str, values: str, depth: int, read: Reader) -
     if not _TUPLE_OF_NAMES.fullmatch(names):
         return None
     called = tuple(compact(name) for name in names.strip()[1:-1].split(","))
-    found = read(values, depth + 1)
-    if not isinstance(found, Group):
+    group = read(values, depth + 1)
+    if not isinstance(group, Group):
         return None
-    if found.brackets == SIGNED and all(
-        isinstance(one, Group) and len(one.items) == len(called) for one in found.items
+    if group.brackets == SIGNED and all(
+        isinstance(one, Group) and len(one.items) == len(called) for one in group.items
     ):
-        items = tuple(replace(one, names=called) for one in found.items if isinstance(one, Group))
-        return replace(found, text=text, items=items)
-    named = found.kind == "tuple" and len(found.items) == len(called)
-    return replace(found, text=text, names=called) if named else None
+        items = tuple(replace(one, names=called) for one in group.items if isinstance(one, Group))
+        return replace(group, text=text, items=items)
+    named = group.kind == "tuple" and len(group.items) == len(called)
+    return replace(group, text=text, names=called) if named else None
 
 
 def _interval(text: str, depth: int, read: Reader) -> Part | None:
-    """x > 5, 5 < x and 1 < x \\le 2 as intervals, where the bounds are numbers; other orders stay whole."""
+    """x > 5, 5 < x and 1 < x \\le 2 as intervals if the bounds are numbers; other inequalities are kept whole."""
     if hole := _hole(text, depth, read):
         return hole
     sides, signs = split(text, _ORDER), _ORDER.findall(text)
@@ -165,8 +165,8 @@ def _interval(text: str, depth: int, read: Reader) -> Part | None:
         text = sides[0] + "".join(f"{sign} {side}" for sign, side in zip(signs, sides[1:], strict=True))
     if not all(sign in ("<", r"\le") for sign in signs):
         return Leaf(text)
-    if len(sides) == 2 and (found := _magnitude(text, sides, signs[0], depth, read)):
-        return found
+    if len(sides) == 2 and (interval := _magnitude(text, sides, signs[0], depth, read)):
+        return interval
     if len(sides) == 2:
         if name_of(sides[0]):
             sides, signs = [r"-\infty", *sides], ["<", *signs]
@@ -179,7 +179,7 @@ def _interval(text: str, depth: int, read: Reader) -> Part | None:
 
 
 def _hole(text: str, depth: int, read: Reader) -> Part | None:
-    """x \\ne 2 as the union of what is below and above; None for all others."""
+    """x \\ne 2 as the union of the ranges below and above 2; None for all others."""
     sides = split(text, _UNEQUAL)
     name = name_of(sides[0]) if len(sides) == 2 and number(sides[1].strip()) else None
     if name is None:
@@ -195,7 +195,7 @@ def _between(text: str, least: str, most: str, signs: list[str], depth: int, rea
 
 
 def _magnitude(text: str, sides: list[str], sign: str, depth: int, read: Reader) -> Part | None:
-    """|x - 1| < 3 as an interval around 1, |x| > 3 as the union outside of one around zero; None for all others."""
+    """|x - 1| < 3 as an interval around 1, |x| > 3 as the union outside an interval around 0."""
     inside = _MAGNITUDE.fullmatch(sides[0])
     found, bound = inside or _MAGNITUDE.fullmatch(sides[1]), sides[1] if inside else sides[0]
     size = number(bound.strip())

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 def remembered(count: int) -> Callable[[Callable[[str], Result]], Callable[[str], Result]]:
-    """A decorator: the last `count` results of a function of one text are kept."""
+    """A decorator that caches the last `count` results of a function of one text."""
 
     def decorated(function: Callable[[str], Result]) -> Callable[[str], Result]:
         kept = lru_cache(maxsize=count)(function)

@@ -15,7 +15,7 @@ Replacement = str | Callable[[re.Match[str]], str]
 
 
 class Rule(NamedTuple):
-    """What is written instead of a pattern, what for, and the texts of which one must be there for it."""
+    """A pattern and its replacement, the rule's purpose, and substrings of which one must occur for it to apply."""
 
     note: str
     needs: tuple[str, ...]
@@ -23,8 +23,8 @@ class Rule(NamedTuple):
     written: Replacement
 
     def apply(self, text: str) -> str:
-        """`text` by this rule."""
-        for one in self.needs:  # a loop: `any` over a generator takes three times as long, for eighty rules
+        """`text` with this rule applied."""
+        for one in self.needs:  # a loop: `any` over a generator takes three times as long
             if one in text:
                 return self.pattern.sub(self.written, text)
         return text
@@ -56,34 +56,34 @@ _NUMERALS = {
 }  # fmt: skip
 
 
-def _money(found: re.Match[str]) -> str:
-    amount, short = found[2], _SHORT_AMOUNTS.get(found[2][-1])
-    return rf"{amount[:-1] if short else amount}\text{{ {short or ''} {_CURRENCIES[found[1]]}}}"
+def _money(match: re.Match[str]) -> str:
+    amount, short = match[2], _SHORT_AMOUNTS.get(match[2][-1])
+    return rf"{amount[:-1] if short else amount}\text{{ {short or ''} {_CURRENCIES[match[1]]}}}"
 
 
-def _base(found: re.Match[str]) -> str:
-    return f"_{_NUMERALS[found[1]]} " if found[1] in _NUMERALS else found[0]
+def _base(match: re.Match[str]) -> str:
+    return f"_{_NUMERALS[match[1]]} " if match[1] in _NUMERALS else match[0]
 
 
-def _segment(found: re.Match[str]) -> str:
-    return rf"\overline{{{''.join(sorted(found[1]))}}}"
+def _segment(match: re.Match[str]) -> str:
+    return rf"\overline{{{''.join(sorted(match[1]))}}}"
 
 
-def _combinations(found: re.Match[str]) -> str:
-    """C_{10}^{4}, as it is written where C_1^2 is no power of a variable: of numbers, the greater one below."""
-    scripts = {found[1]: found[2] or found[3], found[4]: found[5] or found[6]}
+def _combinations(match: re.Match[str]) -> str:
+    """C_{10}^{4} as a binomial if both are numbers and the lower is greater; C_1^2 may be a power of a variable."""
+    scripts = {match[1]: match[2] or match[3], match[4]: match[5] or match[6]}
     n, k = scripts.get("_", ""), scripts.get("^", "")
-    return rf"\binom{{{n}}}{{{k}}}" if n.isdecimal() and k.isdecimal() and int(n) >= int(k) > 0 else found[0]
+    return rf"\binom{{{n}}}{{{k}}}" if n.isdecimal() and k.isdecimal() and int(n) >= int(k) > 0 else match[0]
 
 
-def _without_some(found: re.Match[str]) -> str:
-    points = re.sub(r"\s*(?:,\s*)?(?:and|or)", ",", found[1])
+def _without_some(match: re.Match[str]) -> str:
+    points = re.sub(r"\s*(?:,\s*)?(?:and|or)", ",", match[1])
     return rf"\mathbb{{R}} \setminus \{{{points}\}}"
 
 
-def _period(found: re.Match[str]) -> str:
-    digits = re.sub(r"\\dot|[{}\s]", "", found[2])
-    return rf"{found[1]}\overline{{{digits}}}"
+def _period(match: re.Match[str]) -> str:
+    digits = re.sub(r"\\dot|[{}\s]", "", match[2])
+    return rf"{match[1]}\overline{{{digits}}}"
 
 
 RULES: list[Rule] = [

@@ -14,7 +14,7 @@ IN_ORDER = "in order"
 
 @dataclass(frozen=True)
 class Leaf:
-    """An expression, a word, or a relation that is more than a name and a value."""
+    """An expression, a word, or a relation that is not just a name with its value."""
 
     text: str
 
@@ -24,7 +24,7 @@ class Group:
     """Several parts: an ordered `tuple` (also an interval) with its brackets, an unordered `list`, or a `union`.
 
     `names` are those of a tuple that was written as x = 1, y = 2. The other kinds are ordered: `residue`, a value and
-    its modulus, `case`, a value and its condition, and `where`, what is said and the conditions on letters in it.
+    its modulus, `case`, a value and its condition, and `where`, a statement and the conditions on its letters.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Named:
-    """A value and what it is called: x = 5, f(x) = 2x, x \\in [0, 1]; `argument` is the x of f(x)."""
+    """A value and its name: x = 5, f(x) = 2x, x \\in [0, 1]; `argument` is the x of f(x)."""
 
     text: str
     name: str
@@ -54,7 +54,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice's letter with the value that stands behind it: \\textbf{(C)}\\ 12."""
+    """A choice's letter with the value after it: \\textbf{(C)}\\ 12."""
 
     text: str
     letter: str
@@ -65,11 +65,11 @@ Part = Leaf | Group | Matrix | Named | Choice
 
 
 class Reader(Protocol):
-    """Gives the part that a normalised text is; `depth` is how deep it lies in the whole answer."""
+    """Parses a normalised text into a part; `depth` is its nesting depth in the answer."""
 
     def __call__(self, text: str, depth: int) -> Part: ...
 
 
 def same_text(part: Part, text: str) -> bool:
-    """Whether a part is written like this, but for blanks."""
+    """Whether a part's text equals this one, ignoring blanks."""
     return "".join(part.text.split()) == text

@@ -1,6 +1,6 @@
 r"""Answers with \pm: each stands for a list, (\pm 1, 2) for (1, 2) and (-1, 2).
 
-Signs in a tuple are chosen together where one of them is \mp, and else each alone.
+Signs in a tuple are chosen together if one of them is \mp, else independently.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from promptcot.core.answers.shapes import Group, Named, Part, Reader
 
 SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])")
 BRACKETS = r"\pm"
-"""The brackets of a group that comes from a sign."""
+"""The brackets of a group that was made from a sign."""
 
 _MOST = 4
 _UNEQUAL = re.compile(r"([a-zA-Z])\s*\\ne\s*([^,]*,.*|.*\\pm.*)", re.DOTALL)
@@ -22,17 +22,17 @@ _NUMERIC = re.compile(r"[-\d.,/\s{}]+|(?:\\(?:frac|sqrt|pi)|[-\d./\s{}])+")
 
 
 def flat(items: Iterable[Part]) -> list[Part]:
-    """Lists that come from a sign are part of the list around them; each member keeps the name it has."""
-    found: list[Part] = []
+    """Merges lists that were made from signs into the list around them; each member keeps its name."""
+    members: list[Part] = []
     for item in items:
         value = item.value if isinstance(item, Named) else item
         if not (isinstance(value, Group) and value.brackets == BRACKETS):
-            found.append(item)
+            members.append(item)
         elif isinstance(item, Named):
-            found += [replace(item, text=f"{item.name}={one.text}", value=one) for one in value.items]
+            members += [replace(item, text=f"{item.name}={one.text}", value=one) for one in value.items]
         else:
-            found += value.items
-    return found
+            members += value.items
+    return members
 
 
 def both(text: str, depth: int, read: Reader) -> Part | None:
@@ -44,18 +44,18 @@ def both(text: str, depth: int, read: Reader) -> Part | None:
 
 
 def unequal(text: str) -> list[str]:
-    r"""What x \ne \pm 2 and x \ne 0, 1 say one by one; nothing for all others."""
-    found = _UNEQUAL.fullmatch(text)
-    if not found:
+    r"""x \ne \pm 2 or x \ne 0, 1 as one relation per value; none for all others."""
+    match = _UNEQUAL.fullmatch(text)
+    if not match:
         return []
-    values = [value.strip() for value in found[2].split(",") if value.strip()]
+    values = [value.strip() for value in match[2].split(",") if value.strip()]
     each = [side for value in values for side in dict.fromkeys(_with_sign(value))]
     plain = all(_NUMERIC.fullmatch(side.removeprefix("+")) for side in each)
-    return [rf"{found[1]} \ne {side.removeprefix('+')}" for side in each] if plain else []
+    return [rf"{match[1]} \ne {side.removeprefix('+')}" for side in each] if plain else []
 
 
 def in_tuple(text: str, opening: str, pieces: list[str], depth: int, read: Reader) -> Part | None:
-    """The list of tuples that one with signs in it stands for; None without a sign, or with very many."""
+    """The list of tuples that a tuple with signs stands for; None without a sign, or with very many."""
     if not 0 < sum(SIGNS.search(piece) is not None for piece in pieces) <= _MOST:
         return None
     together = "\\mp" in text
@@ -71,13 +71,13 @@ def _tuple(opening: str, members: tuple[str, ...], end: str, depth: int, read: R
 
 
 def _with_sign(text: str) -> tuple[str, str]:
-    """A text with the upper of its signs and with the lower ones."""
+    """A text with its upper signs, and with its lower signs."""
     upper = re.sub(r"\\mp(?![a-z])", "-", re.sub(r"\\pm(?![a-z])", "+", text))
     return upper, re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", text))
 
 
 def _turned(text: str, depth: int, read: Reader) -> Part:
-    """A signed text; the sign of a tuple is that of its members."""
+    """A text with a sign; the sign of a tuple is passed on to its members."""
     sign, rest = text[:1], text[1:].strip()
     inside = read(rest, depth + 1) if sign in ("+", "-") and rest[:1] == "(" else None
     if not isinstance(inside, Group) or inside.kind != "tuple":

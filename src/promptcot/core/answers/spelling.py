@@ -67,7 +67,7 @@ _SPACED = re.compile(r"\\(?:hspace|vspace|hskip|kern|phantom|hphantom|vphantom)\
 
 
 def undressed(text: str) -> str:
-    """Without colours, sizes, old fonts, room, and the emphasis of HTML."""
+    """The text without colours, sizes, old fonts, spacing, and HTML emphasis."""
     if "</" in text:
         text = _TAGGED.sub(r"\2", text)
     if "\\" not in text:
@@ -81,7 +81,7 @@ def without_ordinals(text: str) -> str:
 
 
 def as_latex(text: str) -> str:
-    """The same in LaTeX, outside of what is set as text: plain functions and constants, arguments in braces."""
+    """The text in standard LaTeX, except in text commands: plain functions and constants, arguments in braces."""
     if "cis" in text:
         text = _CIS.sub(_cosine_and_sine, text)
     found, last = [], 0
@@ -92,7 +92,7 @@ def as_latex(text: str) -> str:
 
 
 def _conjugated(text: str) -> str:
-    r"""\overline{3+4i} as (3+4(-i)), where a number is written with i; segments and repeating digits stay."""
+    r"""\overline{3+4i} as (3+4(-i)), if it contains a complex number; segments and repeating digits stay."""
     place = 0
     while bar := _BAR.search(text, place):
         place = bar.end()
@@ -103,8 +103,8 @@ def _conjugated(text: str) -> str:
     return text
 
 
-def _cosine_and_sine(found: re.Match[str]) -> str:
-    angle = found[1] if found[1].startswith("(") else f"({found[1]})"
+def _cosine_and_sine(match: re.Match[str]) -> str:
+    angle = match[1] if match[1].startswith("(") else f"({match[1]})"
     return rf"(\cos{angle}+i\sin{angle})"
 
 
@@ -112,7 +112,7 @@ def _as_latex(text: str) -> str:
     if not re.search(r"[a-z(]", text, re.IGNORECASE):
         return text
     text = _NUMBERED.sub(r"\1\2_{\3}", _called(text))
-    text = _FUNCTION.sub(lambda found: f"\\{_NAMES[found[1].lower()]}", text)
+    text = _FUNCTION.sub(lambda match: f"\\{_NAMES[match[1].lower()]}", text)
     text = _APPLIED.sub(r"\\\1", text)
     text = _GREEK.sub(r"\\\1 ", _PI.sub(r"\\pi ", text))
     text = _INFINITY.sub(r"\\infty ", text)
@@ -120,11 +120,11 @@ def _as_latex(text: str) -> str:
 
 
 def _called(text: str) -> str:
-    def written(found: re.Match[str], inside: str) -> str:
-        name = found[1].lower()
+    def written(match: re.Match[str], inside: str) -> str:
+        name = match[1].lower()
         if name.startswith("binom"):
             above, comma, below = inside.partition(",")
-            return rf"\binom{{{above.strip()}}}{{{below.strip()}}}" if comma else f"{found[0]}({inside})"
+            return rf"\binom{{{above.strip()}}}{{{below.strip()}}}" if comma else f"{match[0]}({inside})"
         before, behind = _AROUND[name]
         return f"{before}{inside}{behind}"
 
@@ -132,26 +132,26 @@ def _called(text: str) -> str:
 
 
 def _grouped(start: re.Pattern[str], text: str, written: Callable[[re.Match[str], str], str]) -> str:
-    """Each match that stands before a parenthesis, with what is in the parenthesis, as `written`, innermost last."""
+    """Rewrites each match before a parenthesis, together with the content of that, by `written`; innermost last."""
     place = 0
-    while found := start.search(text, place):
-        end = closing(text, found.end())
-        if end is None or end - found.end() > _LONGEST:
+    while match := start.search(text, place):
+        end = closing(text, match.end())
+        if end is None or end - match.end() > _LONGEST:
             return text
-        now = written(found, text[found.end() + 1 : end - 1])
-        if now == text[found.start() : end]:
-            place = found.end()
+        now = written(match, text[match.end() + 1 : end - 1])
+        if now == text[match.start() : end]:
+            place = match.end()
             continue
-        text = text[: found.start()] + now + text[end:]
-        place = found.start() + 1
+        text = text[: match.start()] + now + text[end:]
+        place = match.start() + 1
     return text
 
 
 def chosen(text: str) -> str:
     r"""{n \choose k} as \binom{n}{k}."""
-    while found := _CHOOSE.search(text):
-        start, end = _around(text, found.start())
-        above, below = text[start : found.start()].strip(), text[found.end() : end].strip()
+    while match := _CHOOSE.search(text):
+        start, end = _around(text, match.start())
+        above, below = text[start : match.start()].strip(), text[match.end() : end].strip()
         binomial = rf"\binom{{{above}}}{{{below}}}"
         outer = start > 0 and end < len(text)
         text = text[: start - outer] + binomial + text[end + outer :]
@@ -159,7 +159,7 @@ def chosen(text: str) -> str:
 
 
 def _around(text: str, place: int) -> tuple[int, int]:
-    """The bounds of the inside of the braces around a place; of the whole text where there are none."""
+    """The bounds of the content of the braces around a position; those of the whole text if there are none."""
     opened: list[int] = []
     for brace in re.finditer(r"(?<!\\)[{}]", text):
         if brace[0] == "{":
@@ -172,22 +172,22 @@ def _around(text: str, place: int) -> tuple[int, int]:
 
 
 def braced(text: str) -> str:
-    r"""Arguments of \frac, \binom and \sqrt in braces; a text that is nested very deeply stays as it is."""
+    r"""The text with arguments of \frac, \binom and \sqrt in braces; very deeply nested text is unchanged."""
     deep = deepest(text) > _DEEPEST or _ROW_OF_MACROS.search(text)
     return text if deep or not _MACRO.search(text) else _braced(text)
 
 
 def _braced(text: str) -> str:
-    found, last = [], 0
+    pieces, last = [], 0
     while macro := _MACRO.search(text, last):
         whole, end = _macro(text, macro)
-        found += [text[last : macro.start()], whole]
+        pieces += [text[last : macro.start()], whole]
         last = end
-    return "".join([*found, text[last:]])
+    return "".join([*pieces, text[last:]])
 
 
 def _macro(text: str, macro: re.Match[str]) -> tuple[str, int]:
-    """A macro with its arguments in braces, and where these end."""
+    """A macro with its arguments in braces, and the position where these end."""
     found, place = [macro[0]], macro.end()
     if macro[0] == r"\sqrt" and (option := _OPTION.match(text, place)):
         found.append(option[0].strip())

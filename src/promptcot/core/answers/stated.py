@@ -25,7 +25,7 @@ _LONGEST = 4000
 
 
 def stated(text: str) -> Stated:
-    r"""What an answer states, as it was written.
+    r"""The components that an answer states, as it was written.
 
     >>> sorted(stated(r"\textbf{(C)}\ 12\text{ cm}"))
     ['letter', 'unit', 'value']
@@ -48,7 +48,7 @@ def _of(part: Part) -> Stated:
 
 
 def _of_expression(leaf: Leaf) -> Stated:
-    """Of an equation that stays whole, the left side may only say what its value is the sum of."""
+    """The components of an expression; the left side of an equation such as m + n = 7 counts as a name."""
     if not leaf.text or len(leaf.text) > _LONGEST:
         return _VALUE
     if letter_of(leaf.text):

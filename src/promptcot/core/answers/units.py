@@ -28,9 +28,9 @@ from promptcot.core.answers.unit_table import (
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a value is counted in: its dimensions with their powers, how many of the base unit it is, and loose words.
+    """A unit: its dimensions with their powers, its scale in base units, and unknown words.
 
-    `words` are those that no table knows, without endings of plurals: what is counted, or what is said of it.
+    `words` are those that are in no table, without plural endings: counted things and their attributes.
     """
 
     dimensions: tuple[tuple[str, int], ...] = ()
@@ -48,7 +48,7 @@ PERCENT = Unit((("percent", 1),))
 DEGREE = Unit((("angle", 1),))
 
 _UNITS = {"unit", "units", "u"}
-_COUNTED = {"item", "items", "point", "points", "total"}  # say nothing about what is counted
+_COUNTED = {"item", "items", "point", "points", "total"}  # words that do not describe the counted things
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
 _SMALL_WORDS = {"a", "an", "of"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|%|\\circ\s*[CF]?", re.ASCII)
@@ -67,7 +67,7 @@ _TAIL = re.compile(
 
 
 def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
-    """What stands in `text` from `start` on, behind a value; None where it is more than units and words."""
+    """The text after a value, from `start` on; None if it is more than units and words."""
     if start == len(text):
         return 1, NONE
     if len(text) - start > _LONGEST or not _TAIL.match(text, start):
@@ -77,13 +77,13 @@ def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
     behind = text[start:]
     words = [word for word in bare if f"/{word}" not in behind and word not in _SMALL_WORDS]
     if any(len(word) <= 2 and word not in known for word in words) or (bare and not words and "/" not in behind):
-        return None  # letters behind a number are a variable
+        return None  # letters after a number are a variable
     return read(text[start:])
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An expression, the factor that a word behind it gives, and its unit; `changed` holds words that say more."""
+    """An expression, its factor (from "million"), and its unit; `changed` has words that change the meaning."""
 
     text: str
     factor: int | Fraction = 1
@@ -93,12 +93,12 @@ class Measured:
 
 @lru_cache(maxsize=4096)
 def measured(text: str) -> Measured:
-    """An expression parted from what stands behind it."""
+    """An expression, separated from the unit and words after it."""
     if not (text[-1:].isalpha() or text[-1:] in "}%.)'" or "\\circ" in text[-8:] or "\\text" in text[-_LONGEST:]):
         return Measured(text)
     since = max(0, len(text) - _LONGEST)
-    for found in _BEHIND.finditer(text, since):
-        start = found.end()
+    for match in _BEHIND.finditer(text, since):
+        start = match.end()
         if start and text[:start].strip() and _balanced(text[:start]) and _TAIL.match(text, start):
             if (unit := tail(text, start)) is not None and not (unit[1] == DEGREE and _ANGULAR.search(text, 0, start)):
                 return Measured(text[:start].strip(), *unit)
@@ -108,7 +108,7 @@ def measured(text: str) -> Measured:
     return Measured(text)
 
 
-_ANGULAR = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")  # the degrees are of the argument
+_ANGULAR = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")  # the degrees belong to the argument
 _BEHIND = re.compile(r"(?<=[\d}\w)!\]|'])(?=\s*\^?\s*\{?\s*\\(?:text|circ)|\s*%|\s+[^\W\d_])")
 
 
@@ -118,7 +118,7 @@ def _balanced(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def read(tail: str) -> tuple[int | Fraction, Unit] | None:
-    """What is written behind a value, as a factor and a unit; None where it changes what is said, or is no words.
+    """Text after a value as a factor and a unit; None if it changes the meaning, or does not consist of words.
 
     >>> read(r" \\text{ million cm}^2")
     (1000000, Unit(dimensions=(('length', 2),), scale=Fraction(1, 10000), words=frozenset()))
@@ -154,30 +154,30 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
 
 
 def _named(tail: str) -> list[tuple[str, int]] | None:
-    """The words with their powers, negative after "per" and "/"; None for anything that is no such words."""
-    found: list[tuple[str, int]] = []
+    """The words with their powers, negative after "per" and "/"; None for anything else."""
+    names: list[tuple[str, int]] = []
     sign, pending = 1, 1
     for kind, text in _tokens(tail):
         if kind == "bad":
             return None
         if kind == "power":
-            if not found:
+            if not names:
                 return None
-            name, power = found[-1]
-            found[-1] = name, power * int(text)
-        elif kind == "per" or (text.lower() in ("per", "a", "an", "each") and found and text.lower() != "each"):
+            name, power = names[-1]
+            names[-1] = name, power * int(text)
+        elif kind == "per" or (text.lower() in ("per", "a", "an", "each") and names and text.lower() != "each"):
             sign = -1
         elif text.lower() in _POWERS:
             if text.lower() in ("squared", "cubed"):
-                if not found or not _known(found[-1][0]):
+                if not names or not _known(names[-1][0]):
                     return None
-                found[-1] = found[-1][0], found[-1][1] * _POWERS[text.lower()]
+                names[-1] = names[-1][0], names[-1][1] * _POWERS[text.lower()]
             else:
                 pending = _POWERS[text.lower()]
         else:
-            found.append((text, sign * pending))
+            names.append((text, sign * pending))
             pending = 1
-    return found
+    return names
 
 
 def _tokens(tail: str) -> Iterator[tuple[str, str]]:
@@ -200,12 +200,12 @@ def _tokens(tail: str) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=4096)
 def _known(name: str) -> tuple[dict[str, int], Fraction | int] | None:
-    """The dimensions and the size of a unit by its name; upper and lower case matter where it is a symbol."""
-    if found := OTHERS.get(name) or (OTHERS.get(name.lower()) if len(name) > 1 else None):
-        return found
+    """The dimensions and scale of a unit by its name; symbols are case-sensitive."""
+    if entry := OTHERS.get(name) or (OTHERS.get(name.lower()) if len(name) > 1 else None):
+        return entry
     for prefix, exponent in (("", 0), *PREFIXES.items()):
-        if name.startswith(prefix) and (found := METRIC.get(name[len(prefix) :])):
-            return found[0], Fraction(found[1]) * Fraction(10) ** exponent
+        if name.startswith(prefix) and (entry := METRIC.get(name[len(prefix) :])):
+            return entry[0], Fraction(entry[1]) * Fraction(10) ** exponent
     word = name.lower()
     for prefix, exponent in (("", 0), *LONG_PREFIXES.items()):
         rest = word.removeprefix(prefix) if word.startswith(prefix) else ""
@@ -229,7 +229,7 @@ def _singular(word: str) -> str:
 
 
 def alike(one: Unit, other: Unit) -> bool:
-    """Whether values in these units may be compared: no unit says nothing, and loose words only what they share."""
+    """Whether values in these units may be compared. A missing unit fits any; unknown words must not contradict."""
     if not one or not other:
         return True
     words = one.words <= other.words or other.words <= one.words
@@ -237,7 +237,7 @@ def alike(one: Unit, other: Unit) -> bool:
 
 
 def _in_units(one: Unit, other: Unit) -> bool:
-    """5 units may be 5 of whatever, but 5 square units are an area; neither is the other."""
+    """Whether "5 units" matches the other unit: it matches any, but "5 square units" only an area."""
     (name, power), *_ = one.dimensions or (("", 0),)
     if name != "unit" or "unit" in dict(other.dimensions):
         return False
@@ -245,10 +245,10 @@ def _in_units(one: Unit, other: Unit) -> bool:
 
 
 def is_percent(unit: Unit) -> bool:
-    """Whether something is counted in hundredths, whatever is said of it."""
+    """Whether a unit is percent, with or without further words."""
     return unit.dimensions == PERCENT.dimensions
 
 
 def scale_between(one: Unit, other: Unit) -> Fraction:
-    """By what a value in the first unit is multiplied to be one in the second; 1 where they are not of one kind."""
+    """The factor that converts the first unit to the second; 1 if they are of different kinds."""
     return one.scale / other.scale if one.dimensions == other.dimensions else Fraction(1)

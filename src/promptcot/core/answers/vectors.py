@@ -22,12 +22,12 @@ _LONGEST = 400
 
 
 def components(text: str, count: int) -> Group | None:
-    """The tuple of `count` numbers that a sum of multiples of i, j and k is; None for anything else."""
+    """A sum of multiples of i, j and k as a tuple of `count` numbers; None for anything else."""
     names = set(_LETTERS.findall(text))
     directions = names & {"i", "j", "k"}
     if count not in (2, 3) or len(text) > _LONGEST or len(directions) < 2 or (count == 2 and "k" in names):
         return None
-    found = dict.fromkeys("ijk"[:count], "0")
+    numbers = dict.fromkeys("ijk"[:count], "0")
     seen: set[str] = set()
     for term in _terms(text):
         directed = _DIRECTED.fullmatch(term.strip())
@@ -35,8 +35,8 @@ def components(text: str, count: int) -> Group | None:
             return None
         seen.add(directed[2])
         factor = directed[1].strip()
-        found[directed[2]] = f"{factor}1" if factor in ("", "+", "-") else factor.removeprefix("+").strip()
-    return Group(text, "tuple", tuple(Leaf(part) for part in found.values()), "()")
+        numbers[directed[2]] = f"{factor}1" if factor in ("", "+", "-") else factor.removeprefix("+").strip()
+    return Group(text, "tuple", tuple(Leaf(part) for part in numbers.values()), "()")
 
 
 def _terms(text: str) -> list[str]:
@@ -46,7 +46,7 @@ def _terms(text: str) -> list[str]:
 
 
 def multiple(text: str, depth: int, read: Reader) -> Group | None:
-    """A number times a tuple as the tuple that it is; None for anything else."""
+    """A number times a tuple, multiplied out; None for anything else."""
     factor = _FACTOR.match(text)
     if not factor or not factor[0].strip():
         return None

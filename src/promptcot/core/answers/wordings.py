@@ -59,7 +59,7 @@ _DEGREE = re.compile(r"(?<=[\d}])\s*度")
 
 
 def spoken(text: str) -> str:
-    """A normalised text without what only leads to its answer, and with signs instead of phrases."""
+    """A normalised text without introductory words, and with signs instead of phrases."""
     if not text.isascii():
         text = _in_other_languages(text)
     if lead := _LEAD.match(text) or _LEAD_CHINESE.match(text):
@@ -74,7 +74,7 @@ def _in_other_languages(text: str) -> str:
 
 
 def _without(text: str, lead: re.Match[str]) -> str:
-    """What follows a lead; the whole where that says what the answer is not, or between what it lies."""
+    """The text after an introduction; unchanged if that negates the answer or only bounds it."""
     if _OTHERWISE.match(text, lead.end()):
         return text
     if not lead[0].startswith(r"\text"):
@@ -89,12 +89,12 @@ def _without(text: str, lead: re.Match[str]) -> str:
 def _phrase(text: str) -> str:
     if rough := _ROUGHLY.match(text):
         return _rest_of(text, rough)
-    found = _PLAIN.fullmatch(text.strip())
-    words = " ".join((found[1] or found[2] or "").lower().split()) if found else ""
+    match = _PLAIN.fullmatch(text.strip())
+    words = " ".join((match[1] or match[2] or "").lower().split()) if match else ""
     return _PHRASES.get(words.strip(" !"), _PHRASES.get(words, text))
 
 
 def _rest_of(text: str, rough: re.Match[str]) -> str:
-    """Behind "approximately"; within one text with it, the end of that text is left out too."""
+    """The text after "approximately"; if that is inside \\text, the rest of that \\text is left out too."""
     rest = text[rough.end() :].strip()
     return rest[:-1] if rough[0].startswith(r"\text") and "}" not in rough[0] and rest.endswith("}") else rest

@@ -20,12 +20,12 @@ _DEEPEST = 8
 
 
 def same_text(gold: str, answer: str) -> bool:
-    """Whether two texts are one in this spelling; no text is the same as an empty one."""
+    """Whether two texts are equal in this spelling; an empty text equals none."""
     return bool(gold.strip()) and plain(gold) == plain(answer)
 
 
 def plain(text: str) -> str:
-    r"""The spelling in which texts are compared. A text of nothing but marks stays as it is.
+    r"""The spelling in which texts are compared. A text that consists only of marks is unchanged.
 
     >>> plain(r"\text{ The  Knight}.")
     'knight'
@@ -38,7 +38,7 @@ def plain(text: str) -> str:
 
 
 def _character(character: str) -> str:
-    """Compatibility forms are one, but 10² is not 102; what cannot be seen is left out."""
+    """A character in its compatibility form, except superscripts (10² is not 102); empty for invisible characters."""
     if unicodedata.category(character) == "Cf":
         return ""
     mark = unicodedata.decomposition(character).partition(" ")[0]
@@ -47,7 +47,7 @@ def _character(character: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without final marks, and without the brackets and quotes around the whole of it."""
+    """The text without final marks, and without surrounding brackets and quotes."""
     for _ in range(_DEEPEST):
         text = _ENDS.sub("", text).strip()
         if len(text) < 2 or not _encloses(text):
@@ -57,7 +57,7 @@ def _bare(text: str) -> str:
 
 
 def _encloses(text: str) -> bool:
-    """Whether the first and the last character are brackets, quotes or marks around all that is between."""
+    """Whether the first and the last character are brackets, quotes or marks that surround the rest."""
     opening, closing = text[0], text[-1]
     if opening in _MARKS:
         return closing == opening

@@ -1,7 +1,7 @@
 """Compares two sets: the differences, with confidence intervals where possible, and whether they exceed the noise.
 
-Counts of distinct items grow with a set, so they are compared on samples of equal size: the larger set is reduced to
-the size of the smaller one, by a draw with a fixed seed.
+Counts of distinct items grow with the size of a set, so they are compared on samples of equal size: the larger set is
+reduced to the size of the smaller one, by a draw with a fixed seed.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Compared:
     difference: Difference
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Plain values for a JSON file."""
         return {"name": self.name, "kind": self.kind, **self.difference.as_json(), "clear": self.difference.is_clear}
 
 
 def compared(a: Measured, b: Measured) -> list[Compared]:
-    """All quantities that can be compared; those that neither set has are left out."""
-    found = [*_shares(a, b), *_means(a, b), *_numbers(a, b)]
-    return [one for one in found if one.difference.a is not None or one.difference.b is not None]
+    """All quantities that at least one of the sets has."""
+    quantities = [*_shares(a, b), *_means(a, b), *_numbers(a, b)]
+    return [one for one in quantities if one.difference.a is not None or one.difference.b is not None]
 
 
 def in_both(a: Measured, b: Measured) -> int:
-    """How many different problems are in both sets, by their texts."""
+    """The number of distinct problems, by their texts, that are in both sets."""
     return len(np.intersect1d(a.tally.texts, b.tally.texts))
 
 
@@ -125,7 +125,7 @@ def _number(name: str, values: tuple[float | None, ...], sizes: tuple[int, int])
 
 
 def _equally_many(a: Measured, b: Measured) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The vectors of both, of so many problems as both have."""
+    """The vectors of both sets, for equally many problems."""
     none = np.empty((0, 1), np.float32)
     one, other = (none if measured.vectors is None else measured.vectors for measured in (a, b))
     n = min(len(one), len(other)) or max(len(one), len(other))
@@ -133,7 +133,7 @@ def _equally_many(a: Measured, b: Measured) -> tuple[NDArray[np.float32], NDArra
 
 
 def _cut(one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """As many of each, where both have some; drawn without replacement."""
+    """Equally many entries of each, drawn without replacement, if both have some."""
     n = min(len(one), len(other)) or max(len(one), len(other))
     generator = np.random.default_rng(_SEED)
     drawn = [entries if len(entries) <= n else generator.choice(entries, n, replace=False) for entries in (one, other)]

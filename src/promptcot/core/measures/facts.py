@@ -18,12 +18,12 @@ from promptcot.errors import UnfitRow
 from promptcot.records import Row
 
 _LONGEST = 20_000
-"""Characters of a problem that are compared."""
+"""How many characters of a problem are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`rate` is the pass rate over all traces, `rates` those by model. `labelled`: it has an answer."""
+    """Facts of a row. `rate` is the pass rate over all traces, `rates` those by model; `labelled`: it has an answer."""
 
     text: str
     level: str | None
@@ -37,7 +37,7 @@ class Facts:
 
 
 def facts_of(row: Row) -> Facts:
-    """What a row says."""
+    """The facts of a row."""
     return Facts(
         text_of(row),
         level_of(row),
@@ -52,7 +52,7 @@ def facts_of(row: Row) -> Facts:
 
 
 def text_of(row: Row) -> str:
-    """The problem's words, without the end of a very long one; none where the row has no problem."""
+    """The words of the problem, cut if it is very long; empty if the row has no problem."""
     try:
         return problem_of(row, "")[:_LONGEST]
     except UnfitRow:
@@ -60,17 +60,17 @@ def text_of(row: Row) -> str:
 
 
 def level_of(row: Row) -> str | None:
-    """The level that a row names."""
+    """The level of a row."""
     level = row.get("level")
     return str(level) if isinstance(level, (str, int, float)) and str(level).strip() else None
 
 
 def concepts_of(row: Row) -> tuple[str, ...]:
-    """The different concepts that a row names."""
-    given = row.get("foundational_concepts") or row.get("concepts")
-    if not isinstance(given, list):
+    """The distinct concepts of a row."""
+    concepts = row.get("foundational_concepts") or row.get("concepts")
+    if not isinstance(concepts, list):
         return ()
-    return tuple(dict.fromkeys(name for name in given if isinstance(name, str) and name.strip()))
+    return tuple(dict.fromkeys(name for name in concepts if isinstance(name, str) and name.strip()))
 
 
 def _rates(row: Row) -> dict[str, float]:
@@ -81,14 +81,14 @@ def _rates(row: Row) -> dict[str, float]:
 
 
 def _verdict(validity: Any) -> str | None:
-    """What `verify` came to: its field as a step writes it, or the word alone, as a set has it."""
-    found = validity.get("verdict") if isinstance(validity, Mapping) else validity
-    return found if isinstance(found, str) and found in VALIDITIES else None
+    """The verdict of `verify`, from the field that the step writes or from the single word in a set."""
+    verdict = validity.get("verdict") if isinstance(validity, Mapping) else validity
+    return verdict if isinstance(verdict, str) and verdict in VALIDITIES else None
 
 
 def _share(value: Any) -> float | None:
-    found = _number(value)
-    return found if found is not None and 0 <= found <= 1 else None
+    share = _number(value)
+    return share if share is not None and 0 <= share <= 1 else None
 
 
 def _number(value: Any) -> float | None:

@@ -18,10 +18,10 @@ _QUANTILES = (0.05, 0.5, 0.95)
 
 @dataclass(frozen=True)
 class Measured:
-    """`known` is how many concepts there are to use. `nearest` is of some problems, compared with `among` of the set.
+    """`known` is the number of all concepts. `nearest` is for a sample of problems, compared with `among` of the set.
 
-    `vectors` are those of some problems of the set, in random order: array (n, dimensions). `run` is what a run knows
-    beside its set: `yield`, `spent`.
+    `vectors` are of a sample of problems in random order: array (n, dimensions). `run` has what is known only
+    with a run: `yield`, `spent`.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Measured:
     run: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values, with six digits."""
+        """All measurements as plain values, with six digits."""
         near = {"n": len(self.nearest), "among": self.among, "thresholds": by_threshold(self.nearest)}
-        found = {**self.tally.as_json(self.known), **({"near_copies": near} if self.nearest and self.among > 1 else {})}
+        table = {**self.tally.as_json(self.known), **({"near_copies": near} if self.nearest and self.among > 1 else {})}
         if self.vectors is not None and len(self.vectors):
-            found["vectors"] = _vectors(self.vectors)
-        rounded = _rounded({**found, **self.run})
+            table["vectors"] = _vectors(self.vectors)
+        rounded = _rounded({**table, **self.run})
         assert isinstance(rounded, dict)
         return rounded
 
@@ -55,7 +55,7 @@ def _vectors(vectors: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """The same with six digits behind the point: more would differ from machine to machine, and say nothing."""
+    """The value rounded to six digits after the point: more would differ between machines."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):

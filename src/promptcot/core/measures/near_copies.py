@@ -23,20 +23,20 @@ from promptcot.core.statistics.wilson import wilson_interval
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 _LEAST = 0.25
-"""Texts that share less of their short shingles are seldom half alike in their words."""
+"""Texts that share fewer short shingles rarely have half of their words in common."""
 _KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """How alike the most alike other text is; `numbers_only`: it has the same words, and other numbers."""
+    """The similarity of the most similar other text; `numbers_only`: it has the same words, but other numbers."""
 
     similarity: float
     numbers_only: bool
 
 
 class NearCopies:
-    """Texts, each with its place in the set, to be compared with all texts of the set, each `look`ed at once."""
+    """Sampled texts, with their positions in the set. `look` compares them with each text of the set, one at a time."""
 
     def __init__(self, texts: Sequence[tuple[int, Text]]) -> None:
         self._texts = [text for _, text in texts]
@@ -51,7 +51,7 @@ class NearCopies:
         self.among = 0
 
     def look(self, place: int, text: Text) -> None:
-        """Compare one more text, that of this place in the set, which is not compared with itself."""
+        """Compare one more text, at this position in the set; a text is not compared with itself."""
         self.among += 1
         shared = self._shared(text.short)
         alike = shared / np.maximum(self._sizes + len(text.short) - shared, 1)
@@ -61,11 +61,11 @@ class NearCopies:
             self._keep(number, (float(alike[number]), -place, text))
 
     def nearest(self) -> list[Nearest | None]:
-        """Of each text, the most alike of those looked at; None where none is nearly half alike."""
+        """For each text, the most similar one so far; None if none has a similarity near one half."""
         return [_nearest(text, its) for text, its in zip(self._texts, self._likely, strict=True)]
 
     def _shared(self, wanted: shingles.Hashes) -> NDArray[np.int64]:
-        """How many of these hashes each text has: shape (texts,)."""
+        """The number of these hashes in each text: shape (texts,)."""
         starts = np.searchsorted(self._hashes, wanted, "left")
         counts = np.searchsorted(self._hashes, wanted, "right") - starts
         before = np.cumsum(counts) - counts
@@ -75,15 +75,15 @@ class NearCopies:
     def _keep(self, number: int, found: tuple[float, int, Text]) -> None:
         likely = self._likely[number]
         (heapq.heappush if len(likely) < _KEPT else heapq.heapreplace)(likely, found)
-        if found[0] == 1:  # nothing is more alike
+        if found[0] == 1:  # the largest possible similarity
             self._floor[number] = 1
         elif len(likely) == _KEPT and self._floor[number] < 1:
             self._floor[number] = likely[0][0]
 
 
 def _nearest(text: Text, likely: Sequence[tuple[float, int, Text]]) -> Nearest | None:
-    found = [_alike(text, other, shared) for shared, _, other in likely]
-    return max(found, key=lambda one: one.similarity, default=None)
+    candidates = [_alike(text, other, shared) for shared, _, other in likely]
+    return max(candidates, key=lambda one: one.similarity, default=None)
 
 
 def _alike(one: Text, other: Text, shared: float) -> Nearest:
@@ -92,12 +92,12 @@ def _alike(one: Text, other: Text, shared: float) -> Nearest:
 
 
 def by_threshold(nearest: Sequence[Nearest | None]) -> list[dict[str, Any]]:
-    """For each degree how many texts have another one at least so alike, and of how many it differs in numbers only."""
-    found = []
+    """For each threshold, how many texts have another one at least as similar, and for how many only numbers differ."""
+    counts = []
     for least in THRESHOLDS:
         alike = [one for one in nearest if one is not None and one.similarity >= least]
         count, n = len(alike), len(nearest)
-        found.append(
+        counts.append(
             {
                 "least": least,
                 "count": count,
@@ -106,4 +106,4 @@ def by_threshold(nearest: Sequence[Nearest | None]) -> list[dict[str, Any]]:
                 "numbers_only": sum(one.numbers_only for one in alike),
             }
         )
-    return found
+    return counts

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptcot.core import fields
+
 _TOLD = ("calls", "prompt_tokens", "completion_tokens")
 
 
 def spending(stages: Mapping[str, Any], problems: int) -> dict[str, Any] | None:
-    """Calls, tokens and cost for each of so many problems, in all and by step; None where nothing was asked.
+    """Calls, tokens and cost per problem, in total and by step; None if no call was made.
 
-    `stages` is as in a summary. The cost is None where no call had a price; `without_price` names the steps of which
-    some had none. What is paid for each of no problems is None. `encode` is asked for the concepts, not for problems.
+    `stages` is as in a summary. The cost is None if no call had a price; `without_price` names the steps with calls
+    without a price. With 0 problems, values per problem are None. `encode` is left out: it embeds concepts.
     """
     asked = {name: paid_of(stage) for name, stage in stages.items() if name != "encode"}
     asked = {name: paid for name, paid in asked.items() if paid["calls"]}
@@ -30,11 +32,11 @@ def spending(stages: Mapping[str, Any], problems: int) -> dict[str, Any] | None:
 
 
 def paid_of(stage: Any) -> dict[str, Any]:
-    """What was paid of one step, over all its models."""
-    models = stage.get("models") if isinstance(stage, Mapping) else None
-    tables = [table for table in models.values() if isinstance(table, Mapping)] if isinstance(models, Mapping) else []
-    costs = [table["cost"] for table in tables if table.get("cost") is not None]
-    counts = {key: sum(table.get(key) or 0 for table in tables) for key in (*_TOLD, "unpriced")}
+    """The usage of one step, over all its models."""
+    models = fields.mapping(fields.mapping(stage).get("models"))
+    tables = [fields.mapping(table) for table in models.values()]
+    costs = [cost for table in tables if (cost := fields.number(table.get("cost"))) is not None]
+    counts = {key: sum(fields.whole(table.get(key)) or 0 for table in tables) for key in (*_TOLD, "unpriced")}
     return {**counts, "cost": sum(costs) if costs else None}
 
 

@@ -23,11 +23,11 @@ _MOST_LEVELS, _MOST_MODELS = 100, 20
 _SHARES = ("pass_rate", "agreement")
 
 Key = Callable[[str], int]
-"""A whole number of 63 bits for a name, the same in every process."""
+"""A 63-bit integer for a name, the same in every process."""
 
 
 class Tally:
-    """Counts rows. `key` numbers concepts, so that none has to be remembered by its name."""
+    """Counts rows. `key` maps concepts to integers, so that names need not be stored."""
 
     def __init__(self, key: Key) -> None:
         self._key = key
@@ -40,7 +40,7 @@ class Tally:
         self._uses, self._texts = array("q"), array("q")
 
     def add(self, facts: Facts) -> None:
-        """One more row."""
+        """Count one row."""
         self.rows += 1
         self.labelled += facts.labelled
         if facts.level is not None:
@@ -61,7 +61,7 @@ class Tally:
             self._texts.append(self._key(facts.text))
 
     def values(self, name: str) -> NDArray[np.float64]:
-        """What rows have as `pass_rate`, `agreement` or `mean_tokens`, and `characters` of the problem: shape (n,)."""
+        """The values of `pass_rate`, `agreement`, `mean_tokens`, or `characters` of the problem: shape (n,)."""
         return np.array(self._values[name])
 
     @property
@@ -75,31 +75,31 @@ class Tally:
         return np.array(self._texts, dtype=np.int64)
 
     def spread(self, known: int | None = None) -> ConceptSpread:
-        """How the concepts are spread. With the number of `known` ones, unless more are used, there is a coverage."""
+        """The spread of the concepts. With the number of `known` ones, unless more are used, it has a coverage."""
         counts = np.unique(self.uses, return_counts=True)[1].tolist()
         return concept_spread(counts, known if known is not None and known >= len(counts) else None)
 
     def as_json(self, known: int | None = None) -> dict[str, Any]:
-        """All of it; what no row says is left out, and None where it cannot be computed."""
-        found: dict[str, Any] = {"rows": self.rows, "levels": dict(self.levels.most_common(_MOST_LEVELS))}
+        """All counts. Fields that no row has are left out; statistics that cannot be computed are None."""
+        table: dict[str, Any] = {"rows": self.rows, "levels": dict(self.levels.most_common(_MOST_LEVELS))}
         for name in self._values:
             if len(values := self.values(name)):
                 one = estimate(values, bounds=(0, 1) if name in _SHARES else None)
-                found[name] = {"n": one.n, "mean": one.mean, "interval": one.interval}
-        found["labelled"] = self.labelled
+                table[name] = {"n": one.n, "mean": one.mean, "interval": one.interval}
+        table["labelled"] = self.labelled
         if self.verdicts:
-            found["validity"] = dict(sorted(self.verdicts.items()))
-        found |= self.validity.summary() if len(self._values["agreement"]) else {}
+            table["validity"] = dict(sorted(self.verdicts.items()))
+        table |= self.validity.summary() if len(self._values["agreement"]) else {}
         if len(rates := self.values("pass_rate")):
             by_model = self._rates if len(self._rates) > 1 else {}
             most = sorted(by_model, key=lambda model: -len(by_model[model]))[:_MOST_MODELS]
-            found["pass_rate_histogram"] = [span.as_json() for span in histogram(rates)]
-            found["pass_rate_histogram_by_model"] = {
+            table["pass_rate_histogram"] = [span.as_json() for span in histogram(rates)]
+            table["pass_rate_histogram_by_model"] = {
                 model: [span.as_json() for span in histogram(np.array(by_model[model]))] for model in sorted(most)
             }
         if self.with_concepts:
-            found["concepts"] = self._concepts(known)
-        return found
+            table["concepts"] = self._concepts(known)
+        return table
 
     def _concepts(self, known: int | None) -> dict[str, Any]:
         spread = self.spread(known)

@@ -24,7 +24,7 @@ Reached = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ConceptYield:
-    """Of `n` combinations with a concept, `count` came through."""
+    """Of `n` combinations with a concept, `count` reached the last step."""
 
     key: int
     count: int
@@ -44,7 +44,7 @@ class Sampled:
         return len(self._ids)
 
     def add(self, key: int, level: str | None, concepts: Iterable[int]) -> None:
-        """One more, with its level and the keys of its concepts."""
+        """Add one combination, with its level and the keys of its concepts."""
         before = len(self._concepts)
         self._ids.append(key)
         self._levels.append(self._names.setdefault(level, len(self._names)))
@@ -52,12 +52,12 @@ class Sampled:
         self._sizes.append(len(self._concepts) - before)
 
     def reached(self, keys: Iterable[int]) -> Reached:
-        """Which of them have one of these keys; keys of others do not count."""
+        """Which combinations have one of these keys; unknown keys are ignored."""
         ids = np.array(self._ids, dtype=np.int64)
         return np.isin(ids, np.unique(np.fromiter(keys, np.int64)))
 
     def levels(self, reached: Reached) -> dict[str | None, tuple[int, int]]:
-        """How many of each level reached a step, and how many there are; the level None is of those without."""
+        """For each level, how many combinations reached a step, and how many there are; None stands for no level."""
         levels = np.array(self._levels, dtype=np.int64)
         there = np.bincount(levels, minlength=len(self._names)).tolist()
         came = np.bincount(levels[reached], minlength=len(self._names)).tolist()
@@ -74,9 +74,9 @@ class Sampled:
 
 
 def extremes(concepts: list[ConceptYield], most: int) -> tuple[list[ConceptYield], list[ConceptYield]]:
-    """The concepts whose yield is surely high, and surely low: by the lower, and by the upper end of the interval.
+    """The concepts with a reliably high yield (by the interval's lower end), and a reliably low one (by its upper end).
 
-    A concept of few combinations has a wide interval, and so is in neither list by mere luck.
+    A concept with few combinations has a wide interval, and so is in neither list by chance.
     """
     best = sorted(concepts, key=lambda one: (-one.interval[0], -one.n, one.key))[:most]
     worst = sorted(concepts, key=lambda one: (one.interval[1], -one.n, one.key))[:most]
@@ -84,7 +84,7 @@ def extremes(concepts: list[ConceptYield], most: int) -> tuple[list[ConceptYield
 
 
 def unlike(concepts: list[ConceptYield], share: float) -> int:
-    """How many concepts have an interval that leaves out the yield of all."""
+    """How many concepts have an interval that excludes the overall yield."""
     return sum(not one.interval[0] <= share <= one.interval[1] for one in concepts)
 
 
@@ -108,6 +108,6 @@ def _with_share(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interval(count: int, n: int) -> tuple[float, float]:
-    found = _wilson(count, n)
-    assert found is not None  # a concept is known by a combination that has it
-    return found
+    interval = _wilson(count, n)
+    assert interval is not None  # n > 0: a concept is known only from a combination that has it
+    return interval

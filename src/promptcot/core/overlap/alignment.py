@@ -17,7 +17,7 @@ _RUN = 8
 def longest_common_run(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
     """The start in `one` and the length of the longest run of tokens that both lists have.
 
-    Of several equally long ones, the first. Of longer lists only 2,000 tokens are compared, from the first common run
+    Of several equally long runs, the first. In longer lists only 2,000 tokens are compared, from the first common run
     of eight on.
     """
     one_start, other_start = _where_to_look(one, other)
@@ -36,14 +36,14 @@ def longest_common_run(one: Sequence[str], other: Sequence[str]) -> tuple[int, i
 
 
 def _where_to_look(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
-    """The start of the first common run of eight in each list, if one is long; 0 if there is none."""
+    """The start of the first common run of eight in each list, if a list is long; 0 if there is none."""
     if len(one) <= _MOST and len(other) <= _MOST:
         return 0, 0
     begins = {tuple(other[start : start + _RUN]): start for start in range(len(other) - _RUN, -1, -1)}
     for start in range(len(one) - _RUN + 1):
-        found = begins.get(tuple(one[start : start + _RUN]))
-        if found is not None:
-            return start, found
+        start_in_one = begins.get(tuple(one[start : start + _RUN]))
+        if start_in_one is not None:
+            return start, start_in_one
     return 0, 0
 
 
@@ -51,8 +51,7 @@ def alike_but_for_names(one: Sequence[str], other: Sequence[str]) -> float:
     """The share of tokens of the longer list that are the same or consistently renamed.
 
     It is 0 if half of them differ, and for lists of more than 2,000 tokens. A token is renamed if it occurs at least
-    twice in `one` and is always aligned with the same token of `other`, and that one with no other token: x for n, Ann
-    for Mary.
+    twice in `one`, and is always aligned with the same token of `other`, and vice versa: x for n, Ann for Mary.
     """
     longer = max(len(one), len(other))
     if not 0 < longer <= _MOST or 2 * min(len(one), len(other)) < longer:

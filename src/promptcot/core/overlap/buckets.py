@@ -20,7 +20,7 @@ _HALF = np.uint64(32)
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """`rows` that have the hash at place `of` of the query; `unseen` are places for which some rows were left out."""
+    """`rows` that have the hash at index `of` of the query; `unseen` are indices for which some rows were left out."""
 
     rows: Rows
     of: Rows
@@ -28,10 +28,10 @@ class Hits:
 
 
 class Buckets:
-    """Rows by their hashes: chains of entries, the latest first, which start at the slot of a hash."""
+    """A hash table of rows: for each slot a chain of entries, the latest first."""
 
     def __init__(self, most: int) -> None:
-        """`most` is the number of entries of a slot that are read."""
+        """`most` is how many entries of a slot are read."""
         self._most = most
         self._count = 0
         self._hashes = np.empty(_SMALLEST, np.uint32)
@@ -44,11 +44,11 @@ class Buckets:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size in bytes."""
         return sum(array.nbytes for array in (self._hashes, self._rows, self._before, self._last))
 
     def add(self, rows: NDArray[np.integer[Any]], hashes: NDArray[np.uint32]) -> None:
-        """Add each row with the hash at the same place; no row twice with the same hash."""
+        """Add each row with the hash at the same index; a row must not be added twice with the same hash."""
         first, end = self._count, self._count + len(hashes)
         if end > len(self._rows):
             self._grow(end)
@@ -57,7 +57,7 @@ class Buckets:
         self._count = end
 
     def find(self, hashes: NDArray[np.uint32]) -> Hits:
-        """The rows that have one of these hashes, once for each common hash."""
+        """The rows that have one of these hashes, repeated for each common hash."""
         entries, which = self._last[self._slots(hashes)], np.arange(len(hashes), dtype=np.int32)
         rows, of = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
         for _ in range(self._most):
@@ -79,7 +79,7 @@ class Buckets:
     def _chain(self, first: int, end: int) -> None:
         """Put entries at the head of the chains of their slots, in their order."""
         both = self._slots(self._hashes[first:end]).astype(np.uint64) << _HALF | np.arange(first, end, dtype=np.uint64)
-        both.sort()  # sorting numbers is faster than sorting their places
+        both.sort()  # sorting values is faster than sorting indices
         entries, slots = both.astype(np.uint32).astype(np.int32), (both >> _HALF).astype(np.uint32)
         follows = slots[1:] == slots[:-1]
         self._before[entries[:1]] = self._last[slots[:1]]

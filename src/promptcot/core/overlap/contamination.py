@@ -1,9 +1,9 @@
 """Whether a problem is in a benchmark: an index over the texts of benchmarks, and the rules of the decision.
 
 All rules compare tokens (`tokens`). Shingles of three tokens find the benchmark problems that have text in common with
-a problem. A shingle weighs less, the more benchmark problems have it, so phrases such as "find the remainder when"
-weigh next to nothing. With few references, common phrases are learnt from other texts (`phrases`); no list of phrases
-is written by hand. The caller chooses the benchmarks.
+a problem. The more benchmark problems have a shingle, the less it weighs, so phrases such as "find the remainder when"
+have nearly no weight. With few references, common phrases are learnt from other texts (`phrases`); there is no
+hand-written list of phrases. The caller chooses the benchmarks.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ SIMILAR = "edit similarity"
 RENAMED = "renamed"
 
 LONG = 8
-"""The number of tokens of an n-gram that two texts rarely share by chance."""
+"""The number of tokens of the n-grams that two texts rarely share by chance."""
 _SHINGLE = 3
 _HALF = 0.5
-_LEAST_OVERLAP = 0.35  # of a benchmark problem, for two hits: problems of one author have a third in common
+_LEAST_OVERLAP = 0.35  # share of a benchmark problem, for two hits; problems of the same author have a third in common
 _LEAST_SIMILARITY = 0.8  # problems of different benchmarks reach 0.6
-_LEAST_WITH_OTHER_NUMBERS = 0.9  # a short problem of which words and numbers are others is most often another one
-_LEAST_EVIDENCE = 3.0  # in shingles that no other benchmark problem has
-_LONG_EVIDENCE = 12.0  # so much is an overlap whatever its share; openings reach 8
-_LOOKED_AT = 5  # benchmark problems, the ones that have most in common with the text
+_LEAST_WITH_OTHER_NUMBERS = 0.9  # a short problem with other words and numbers is usually a different one
+_LEAST_EVIDENCE = 3.0  # unit: a shingle that no other benchmark problem has
+_LONG_EVIDENCE = 12.0  # an overlap at any share; common openings reach 8
+_LOOKED_AT = 5  # so many benchmark problems, those that have most in common with the text, are compared
 _LOOKED_AT_FROM = 0.12
-_COMMON = 8  # a shingle that more benchmark problems have finds none of them
-_FREQUENT = 20  # of so many benchmark problems one: what is as frequent weighs nothing
-_UNIT = 840  # divisible by 1 to 8; whole numbers, so that sums do not depend on the order of their parts
+_COMMON = 8  # a shingle in more benchmark problems is not used to find them
+_FREQUENT = 20  # a shingle in one of so many benchmark problems has no weight
+_UNIT = 840  # divisible by 1 to 8; with integers, sums do not depend on the order of their terms
 _LONGEST_NAME = 5
 _LABEL = re.compile(r"(?<![A-Za-z])(?:[A-Z]{2,5}|[A-Zb-z])(?![A-Za-z])")
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
@@ -63,7 +63,7 @@ class Reference:
 class Hit:
     """The match of a problem with a benchmark problem.
 
-    `share` is the matched share of the benchmark problem, between 0 and 1, as the rule counts it; `overlap` is the
+    `share` is the matched share of the benchmark problem, between 0 and 1, as defined by the rule; `overlap` is the
     longest common run of tokens.
     """
 
@@ -75,7 +75,7 @@ class Hit:
 
 @dataclass(slots=True)
 class _Entry:
-    """A benchmark problem in the index: its tokens as they are, and as they are compared; what its shingles weigh."""
+    """A benchmark problem in the index: its tokens, the tokens that are compared, and the weights of its shingles."""
 
     reference: Reference
     words: list[str]
@@ -84,7 +84,7 @@ class _Entry:
     total: int = 0
 
     def weight_of(self, shingles: Set[Shingle]) -> int:
-        """What those of these shingles weigh that the problem has."""
+        """The total weight of these shingles in the problem."""
         weights = self.weights
         return sum(weights[shingle] for shingle in weights.keys() & shingles)
 
@@ -101,10 +101,10 @@ class _Match:
 class Contamination:
     """An index of benchmark problems. With `mask_numbers`, a problem that differs only in numbers is found as well.
 
-    Without it, text that problems with other numbers share weighs little, and a text without a long piece of a
+    Without it, text shared by problems with other numbers has little weight, and a text without a long piece of a
     benchmark problem must have all of its numbers. A shingle in more than one of the texts in `phrases` is a phrase,
-    and weighs nothing. Takes about 13 KB a benchmark problem. Problems without a token are left out; of several with
-    the same tokens, the first is kept.
+    without weight. Takes about 13 KB a benchmark problem. Problems without a token are left out; of several with the
+    same tokens, the first is kept.
     """
 
     def __init__(self, references: Iterable[Reference], mask_numbers: bool = True, phrases: Iterable[str] = ()) -> None:
@@ -118,7 +118,7 @@ class Contamination:
         for reference in references:
             self._add(reference)
         self._shingles = self._weighed()
-        # so many shingles, none of which weighs more than a unit, a text shares at least that is looked at
+        # the least number of common shingles (each of at most one unit) for a text to be compared
         self._least = [max(1.0, _LOOKED_AT_FROM * entry.total / _UNIT) for entry in self._entries]
         self._begins: dict[Shingle, list[int]] = {}
         self._plain: dict[int, list[int]] = {}
@@ -144,9 +144,9 @@ class Contamination:
         self._frames.add(_frame(words))
 
     def _weighed(self) -> dict[Shingle, tuple[int, ...]]:
-        """The problems that have each shingle, which are given its weight; without those that many have.
+        """For each shingle, the problems that have it; adds its weight to them. Shingles of many problems are left out.
 
-        Problems that have it with other numbers count, too.
+        Problems that have the shingle with other numbers count as well.
         """
         having: Counter[Shingle] = Counter()
         of: dict[Shingle, list[int]] = {}
@@ -154,7 +154,7 @@ class Contamination:
             having.update(set(grams(masked(entry.words), _SHINGLE)))
             for shingle in dict.fromkeys(grams(entry.seen, _SHINGLE)):
                 of.setdefault(shingle, []).append(place)
-        found = {}
+        holders = {}
         for shingle, places in of.items():
             plain = tuple(masked(shingle))
             weight = 0 if plain in self._phrases else self._weight(having[plain])
@@ -162,18 +162,18 @@ class Contamination:
                 self._entries[place].weights[shingle] = weight
                 self._entries[place].total += weight
             if weight and len(places) <= _COMMON:
-                found[shingle] = tuple(places)
-        return found
+                holders[shingle] = tuple(places)
+        return holders
 
     def _weight(self, having: int) -> int:
-        """What a shingle weighs that so many problems have; nothing where that is a twentieth of all.
+        """The weight of a shingle that so many problems have; 0 if that is a twentieth of all.
 
-        Of few problems, two that begin or end alike say that many do.
+        If there are few problems, two that begin or end alike suggest a common phrase.
         """
         return _UNIT // having if having == 1 or having * _FREQUENT < len(self._entries) else 0
 
     def _is_plain(self, entry: _Entry) -> bool:
-        """Whether a problem is too short, or too much like others, to be found by its shingles."""
+        """Whether a problem is too short, or too similar to others, to be found by its shingles."""
         rare = sum(weight for shingle, weight in entry.weights.items() if shingle in self._shingles)
         return len(entry.words) < LONG or rare < 2 * _UNIT or rare < _LOOKED_AT_FROM * entry.total
 
@@ -183,7 +183,7 @@ class Contamination:
     def hit(self, problem: str, words: list[str] | None = None) -> Hit | None:
         """The benchmark problem that this one equals or has a large part of; None if there is none.
 
-        Pass `words_of` the problem, if known, so that they are not computed twice.
+        Pass `words_of(problem)` if known, so that they are not computed twice.
         """
         words = words_of(problem) if words is None else words
         match = self._match(words) or self._renamed(words, problem)
@@ -193,22 +193,22 @@ class Contamination:
         if (place := self._same.get(tuple(words))) is not None:
             return _Match(place, SAME_TEXT, 1.0)
         seen = self._seen(words)
-        found = [match for place in self._near(seen) if (match := self._compared(place, words, seen))]
-        if found:
-            return max(found, key=lambda match: match.share)
+        matches = [match for place in self._near(seen) if (match := self._compared(place, words, seen))]
+        if matches:
+            return max(matches, key=lambda match: match.share)
         if (place := self._same_masked.get(tuple(seen))) is not None:
             return _Match(place, NUMBERS_CHANGED, 1.0)
         return self._embedded(words) or self._plain_one(words, seen)
 
     def _renamed(self, words: list[str], problem: str) -> _Match | None:
-        """A benchmark problem whose variables and points have other names."""
+        """A benchmark problem that equals this one except for the names of variables and points."""
         if not words or _frame(words) not in self._frames:
             return None
         place = self._same_renamed.get(_without_names(words, problem))
         return None if place is None else _Match(place, RENAMED, 1.0)
 
     def _near(self, seen: list[str]) -> list[int]:
-        """The benchmark problems that have most in common with the text, of themselves or of it."""
+        """The benchmark problems with most in common with the text, as a share of themselves or of the text."""
         shared = self._shingles.keys() & set(grams(seen, _SHINGLE))
         part = _UNIT * len(seen) // 4
         having, least, most = (
@@ -225,7 +225,7 @@ class Contamination:
         return [place for _, place in sorted(near)[:_LOOKED_AT]]
 
     def _compared(self, place: int, words: list[str], seen: list[str]) -> _Match | None:
-        """By which rule a text has a benchmark problem in it, or a large part; None where it has not."""
+        """The rule by which a text contains a benchmark problem, or a large part of it; None if it does not."""
         entry = self._entries[place]
         own, theirs = grams(entry.words, LONG), set(grams(words, LONG))
         hits = [start for start, gram in enumerate(own) if gram in theirs]
@@ -243,11 +243,11 @@ class Contamination:
         return self._loosely(place, words, _densest(seen, entry))
 
     def _loosely(self, place: int, words: list[str], window: list[str]) -> _Match | None:
-        """The rules that find a text in which words or numbers are others."""
+        """The rules that find a text with other words or numbers."""
         entry = self._entries[place]
-        found = entry.weight_of(set(grams(window, _SHINGLE)))
-        share = found / entry.total
-        if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
+        weight = entry.weight_of(set(grams(window, _SHINGLE)))
+        share = weight / entry.total
+        if share >= _HALF and weight >= _LEAST_EVIDENCE * _UNIT:
             return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
         similarity = Indel.normalized_similarity(window, entry.seen)
         if similarity >= _LEAST_SIMILARITY and similarity >= _least_similarity(words, entry):
@@ -256,7 +256,7 @@ class Contamination:
         return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
 
     def _embedded(self, words: list[str]) -> _Match | None:
-        """A benchmark problem of three tokens or more that stands in the text as it is."""
+        """A benchmark problem of at least three tokens that the text contains verbatim."""
         shingles = grams(words, _SHINGLE)
         begins = self._begins.keys() & shingles
         for start in [start for start, shingle in enumerate(shingles) if shingle in begins] if begins else ():
@@ -268,7 +268,7 @@ class Contamination:
         return None
 
     def _plain_one(self, words: list[str], seen: list[str]) -> _Match | None:
-        """A benchmark problem without rare shingles that the text nearly is."""
+        """A benchmark problem without rare shingles that is nearly equal to the text."""
         size = len(seen)
         known = [self._plain[length] for length in self._plain if 2 * size <= 3 * length and 2 * length <= 3 * size]
         alike = [
@@ -290,25 +290,25 @@ class Contamination:
 
 
 def common_run(words: Sequence[str], others: Sequence[str]) -> str:
-    """The most tokens in a row that both texts have."""
+    """The longest common run of tokens of both texts."""
     start, length = longest_common_run(words, others)
     return " ".join(words[start : start + length])
 
 
 def words_of(problem: str) -> list[str]:
-    """The tokens of a problem without the code of its figures."""
+    """The tokens of a problem, without the code of its figures."""
     return tokens(_FIGURE.sub(" ", problem) if "[asy]" in problem else problem)
 
 
 def grams(words: Sequence[str], n: int) -> list[Shingle]:
-    """The runs of `n` tokens, in order."""
+    """All n-grams of the tokens, in order."""
     return list(zip(*(words[start:] for start in range(n)), strict=False))
 
 
 def _without_names(words: list[str], problem: str) -> Shingle:
-    """The tokens, variables and points among them by their order: letters, and labels in capitals such as ABC.
+    """The tokens, with variables (letters) and points (capitals, such as ABC) numbered in order of appearance.
 
-    The letter a is none of them, since it is a word as well.
+    The letter a is not one of them, since it is also a word.
     """
     names = {label.lower() for label in _LABEL.findall(problem)}
     order: dict[str, str] = {}
@@ -316,12 +316,12 @@ def _without_names(words: list[str], problem: str) -> Shingle:
 
 
 def _frame(words: list[str]) -> Shingle:
-    """The tokens that are too long for a name as `_without_names` knows them: quickly told, and the same in both."""
+    """The tokens too long to be names (see `_without_names`); a quick test, since both texts must have the same."""
     return tuple([word for word in words if len(word) > _LONGEST_NAME])
 
 
 def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
-    """The shingles that more than one of these texts has, whatever the numbers in them."""
+    """The shingles that more than one of these texts has, ignoring the numbers in them."""
     having: Counter[Shingle] = Counter()
     for text in texts:
         having.update(set(grams(masked(words_of(text)), _SHINGLE)))
@@ -329,9 +329,9 @@ def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
 
 
 def _weight_of_runs(entry: _Entry, hits: list[int]) -> tuple[float, float]:
-    """What the shingles within runs of a benchmark problem weigh, in unique shingles, and their share of all weight.
+    """The weight of the shingles within runs of a benchmark problem, in unique shingles, and its share of the total.
 
-    `hits` are where the n-grams begin that the text has too.
+    `hits` are the positions of the n-grams that are also in the text.
     """
     inside = {start for hit in hits for start in range(hit, hit + LONG - _SHINGLE + 1)}
     runs = {tuple(entry.seen[start : start + _SHINGLE]) for start in inside}
@@ -340,30 +340,30 @@ def _weight_of_runs(entry: _Entry, hits: list[int]) -> tuple[float, float]:
 
 
 def _is_overlap(hits: int, evidence: float, share: float) -> bool:
-    """Whether n-grams that two texts have in common, with this evidence, are more than an opening that many share."""
+    """Whether common n-grams with this evidence are more than an opening that many problems share."""
     enough = share >= _LEAST_OVERLAP or evidence >= _LONG_EVIDENCE
     return hits >= 2 and evidence >= _LEAST_EVIDENCE and enough
 
 
 def _says_enough(seen: list[str]) -> bool:
-    """Whether a text can be known by its tokens when numbers are masked: 2 + 2 is no more than any other sum."""
+    """Whether a text is recognizable by its tokens when numbers are masked; 2 + 2 then looks like any other sum."""
     return len(seen) >= 5 and sum(word != MASK for word in seen) >= 3
 
 
 def _has_numbers_of(words: list[str], own: list[str]) -> bool:
-    """Whether a text has all numbers of another one, as often."""
+    """Whether a text has all numbers of another one, at least as often."""
     return Counter(filter(is_number, own)) <= Counter(filter(is_number, words))
 
 
 def _least_similarity(words: list[str], entry: _Entry) -> float:
-    """From which similarity on a short text is a benchmark problem."""
+    """The similarity from which a short text is taken for a benchmark problem."""
     return _LEAST_SIMILARITY if _has_numbers_of(words, entry.words) else _LEAST_WITH_OTHER_NUMBERS
 
 
 def _densest(seen: list[str], entry: _Entry) -> list[str]:
-    """The part of a long text that has most of a benchmark problem's shingles; a short text as it is.
+    """The part of a long text with most of a benchmark problem's shingles; a short text is returned whole.
 
-    In a very long one, shingles of any problem come together by chance.
+    In a very long text, shingles of any problem occur together by chance.
     """
     size = 3 * len(entry.seen) + 60
     if len(seen) <= size:

@@ -17,17 +17,16 @@ _LARGEST = 0.25
 
 
 def draw(heads: NDArray[np.int32], keys: NDArray[np.uint64], wanted: Sequence[int]) -> NDArray[np.uint8]:
-    """For each row the split that it is in: 0 for none, 1 for the first that is `wanted`, and so on.
+    """The split of each row: 0 for none, 1 for the first of `wanted`, and so on.
 
-    `heads` name the group of each row, `keys` are hashes of the rows, `wanted` how many rows each split is to have. No
-    split has more.
+    `heads` has the group of each row, `keys` the hashes of the rows, `wanted` the largest number of rows of each split.
     """
-    found, group = np.unique(heads, return_inverse=True)
-    sizes = np.bincount(group, minlength=len(found))
-    first = np.full(len(found), np.iinfo(np.uint64).max, np.uint64)
+    distinct_heads, group = np.unique(heads, return_inverse=True)
+    sizes = np.bincount(group, minlength=len(distinct_heads))
+    first = np.full(len(distinct_heads), np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(first, group, keys)
     order = np.argsort(first, kind="stable")
-    taken = np.zeros(len(found), np.uint8)
+    taken = np.zeros(len(distinct_heads), np.uint8)
     for split, rows in enumerate(wanted, 1):
         left = rows
         for largest in (max(1, int(rows * _LARGEST)), rows):
@@ -38,7 +37,7 @@ def draw(heads: NDArray[np.int32], keys: NDArray[np.uint64], wanted: Sequence[in
 def _take(
     taken: NDArray[np.uint8], order: NDArray[np.int64], sizes: NDArray[np.int64], split: int, room: int, largest: int
 ) -> int:
-    """Give free groups to a split, as far as they fit; how many rows they have."""
+    """Assign free groups to a split, as far as they fit. Returns the number of their rows."""
     before = room
     for group in map(int, order):  # a list of them would take 40 bytes a row
         if not room:
@@ -50,5 +49,5 @@ def _take(
 
 
 def met(had: int, wanted: int) -> bool:
-    """Whether a split has as many rows as it was to have, or nearly."""
+    """Whether a split has nearly as many rows as wanted, or all."""
     return had >= wanted - max(TOLERANCE * wanted, 0.5)

@@ -2,8 +2,8 @@
 
 Sets of concepts are compared by their exact Jaccard similarity: two sets of a and b concepts reach a bound if they
 share m of them, so all rows with a common subset of size m are found by its hash. Texts are compared by MinHash
-signatures (`stages.marks`): rows that share a band are neighbours when sorted by it, and of very many such rows only
-the nearest neighbours are compared. Takes about 60 bytes a row while it works.
+signatures (`stages.marks`): rows that share a band are neighbours when sorted by it, and if there are very many, only
+the nearest neighbours are compared. Takes about 60 bytes a row while it runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_CONCEPTS = 8
-"""Of more, those with the smallest hashes stand for all, which estimates the same similarity (Broder 1997)."""
+"""Of more concepts, only those with the smallest hashes are used, which estimates the same similarity (Broder 1997)."""
 WIDTH = 128
 """Bytes of a signature."""
 _BAND = 4
@@ -34,19 +34,19 @@ Hashes = NDArray[np.uint64]
 
 
 class Signatures(Protocol):
-    """MinHash signatures, array (rows, WIDTH) of bytes, wherever they are."""
+    """MinHash signatures, array (rows, WIDTH) of bytes, in memory or on disk."""
 
     def __len__(self) -> int: ...
 
     def columns(self, first: int, width: int) -> NDArray[np.uint8]:
-        """Some bytes of each signature, array (rows, width); behind the last byte comes the first."""
+        """Some bytes of each signature, array (rows, width); the first byte follows the last."""
 
     def rows(self, places: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Whole signatures of some rows."""
+        """The signatures of some rows."""
 
 
 class Groups:
-    """Rows numbered from 0, each a group of its own until it is joined with others."""
+    """Groups of rows, which are numbered from 0. Each row is a group of its own until it is joined with others."""
 
     def __init__(self, rows: int) -> None:
         self._parents = np.arange(rows, dtype=np.int32)
@@ -58,7 +58,7 @@ class Groups:
         return self._parents
 
     def join(self, one: NDArray[np.integer], other: NDArray[np.integer]) -> None:
-        """Join the group of each row with that of the other row at the same place."""
+        """Join the group of each row with that of the other row at the same index."""
         while len(one):
             heads = self.heads()
             first, second = heads[one], heads[other]
@@ -68,7 +68,7 @@ class Groups:
 
 
 class Concepts:
-    """The concepts of rows as hashes, of which 32 bits are kept, each once a row."""
+    """The concepts of rows as 32-bit hashes, each once a row."""
 
     def __init__(self, sets: Sequence[Sequence[int]] = ()) -> None:
         self._hashes: list[NDArray[np.uint32]] = []
@@ -77,25 +77,25 @@ class Concepts:
             self.add(sets)
 
     def add(self, sets: Sequence[Sequence[int]]) -> None:
-        """Note the concepts of some more rows."""
+        """Add the concepts of some rows."""
         fewer = [sorted({concept & 0xFFFFFFFF for concept in one})[:MOST_CONCEPTS] for one in sets]
         self._counts.append(np.array([len(one) for one in fewer], np.uint8))
         self._hashes.append(np.array([concept for one in fewer for concept in one], np.uint32))
 
     def by_size(self) -> dict[int, tuple[Places, NDArray[np.uint32]]]:
-        """The rows with so many concepts, and these: arrays (rows,) and (rows, size)."""
+        """For each number of concepts, the rows with so many, and their concepts: arrays (rows,) and (rows, size)."""
         counts, hashes = np.concatenate(self._counts), np.concatenate(self._hashes)
         self._counts, self._hashes = [counts], [hashes]
         starts = np.cumsum(counts, dtype=np.int64) - counts
-        found = {}
+        sizes = {}
         for size in np.unique(counts[counts > 0]).tolist():
             rows = np.flatnonzero(counts == size)
-            found[size] = rows, hashes[starts[rows][:, None] + np.arange(size)]
-        return found
+            sizes[size] = rows, hashes[starts[rows][:, None] + np.arange(size)]
+        return sizes
 
     @property
     def without(self) -> int:
-        """How many rows have none."""
+        """The number of rows without concepts."""
         return sum(int((counts == 0).sum()) for counts in self._counts)
 
 
@@ -114,7 +114,7 @@ def join_by_concepts(groups: Groups, concepts: Concepts, least: float) -> None:
 def _subsets(
     rows: Places, hashes: NDArray[np.uint32], size: int, part: int, parts: int
 ) -> tuple[Hashes, NDArray[np.int32]]:
-    """The hash of each subset of this size, and its row; of all such hashes one part."""
+    """The hash of each subset of this size, and its row; only one part of all such hashes."""
     keys, its = [], []
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[first : first + _ROWS_AT_ONCE].astype(np.int32)
@@ -128,18 +128,18 @@ def _subsets(
 
 
 def _mixed(hashes: Hashes) -> Hashes:
-    found: Hashes = hashes * _MIX
-    found ^= found >> _SHIFT
-    found *= _MULTIPLIER
-    found ^= found >> _SHIFT
-    return found
+    mixed: Hashes = hashes * _MIX
+    mixed ^= mixed >> _SHIFT
+    mixed *= _MULTIPLIER
+    mixed ^= mixed >> _SHIFT
+    return mixed
 
 
 def _join_equal(groups: Groups, sides: Sequence[tuple[Hashes, NDArray[np.int32]]]) -> None:
-    """Join rows with the same key; of two sides, those that one of each side has."""
+    """Join rows with the same key; with two sides, only rows of different sides."""
     keys, rows = (np.concatenate(arrays) for arrays in zip(*sides, strict=True))
     side = np.repeat(np.arange(len(sides), dtype=np.uint8), [len(its) for its, _ in sides])
-    order = np.argsort(keys, kind="stable")  # one side after the other where keys are the same
+    order = np.argsort(keys, kind="stable")  # for equal keys, one side after the other
     keys, rows, side = keys[order], rows[order], side[order]
     same = keys[1:] == keys[:-1]
     if len(sides) > 1:
@@ -151,7 +151,7 @@ def _join_equal(groups: Groups, sides: Sequence[tuple[Hashes, NDArray[np.int32]]
 
 
 def join_by_texts(groups: Groups, signatures: Signatures, least: float) -> None:
-    """Join rows of whose signatures at least this share agrees."""
+    """Join rows whose signatures agree by at least this share."""
     for first in range(0, WIDTH, _BAND):
         keys = np.ascontiguousarray(signatures.columns(first, 2 * _BAND)).view(">u8")[:, 0].astype(np.uint64)
         order = np.argsort(keys, kind="stable").astype(np.int32)
@@ -170,42 +170,42 @@ def join_by_texts(groups: Groups, signatures: Signatures, least: float) -> None:
 def _agree(
     signatures: Signatures, one: NDArray[np.integer], other: NDArray[np.integer], least: float
 ) -> NDArray[np.bool_]:
-    """Of which pairs of rows so much of the signatures agrees."""
-    found = np.zeros(len(one), np.bool_)
+    """For which pairs of rows the signatures agree by at least this share."""
+    agree = np.zeros(len(one), np.bool_)
     for first in range(0, len(one), _PAIRS_AT_ONCE):
         some = slice(first, first + _PAIRS_AT_ONCE)
         same = signatures.rows(one[some]) == signatures.rows(other[some])
-        found[some] = np.count_nonzero(same, axis=1) >= least * WIDTH
-    return found
+        agree[some] = np.count_nonzero(same, axis=1) >= least * WIDTH
+    return agree
 
 
 def crossing(signatures: Signatures, splits: NDArray[np.uint8], least: float) -> NDArray[np.uint8]:
-    """Which rows are like one of a split that was held out: for each row the number of that split, 0 for most.
+    """For each row, the number of the held-out split that has a similar row; 0 if there is none, as for most.
 
-    `splits` are numbers, 0 for train. Signatures that are alike agree by at least this share. Rows of train are
-    compared with all that were held out, those of a split with the splits before it: with those that share three bytes
-    at one of 42 places, which are 99.6 % of texts with a similarity of 0.5, and with at most 32 at each place.
+    `splits` are numbers, 0 for train. Similar signatures agree by at least this share. Rows of train are compared with
+    all held-out rows, those of a split with the earlier splits. Compared are only rows that share three bytes at one of
+    42 places, which finds 99.6 % of texts with a similarity of 0.5, and at most 32 rows at each place.
     """
-    found = np.zeros(len(splits), np.uint8)
+    split_of = np.zeros(len(splits), np.uint8)
     held, known = np.flatnonzero(splits), np.zeros(1 << 24, np.bool_)
     for first in range(0, WIDTH - 2, 3):
         keys = signatures.columns(first, 3).astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
         known[keys[held]] = True
-        rows = np.flatnonzero(known[keys] & (found == 0))
+        rows = np.flatnonzero(known[keys] & (split_of == 0))
         known[keys[held]] = False
         order = held[np.argsort(keys[held], kind="stable")]
         for one, other in _pairs(rows, keys, order):
             apart = (splits[one] == 0) | (splits[other] < splits[one])
             one, other = one[apart], other[apart]
             fit = _agree(signatures, one, other, least)
-            found[one[fit]] = splits[other[fit]]
-    return found
+            split_of[one[fit]] = splits[other[fit]]
+    return split_of
 
 
 def _pairs(
     rows: Places, keys: NDArray[np.uint32], order: Places
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Rows, and rows of `order` with the same key, by which that is sorted; some pairs at a time."""
+    """Pairs of a row and a row of `order` with the same key, in blocks; `order` is sorted by key."""
     lows, highs = (np.searchsorted(keys[order], keys[rows], side) for side in ("left", "right"))
     counts = np.minimum(highs - lows, _MOST_WITH_A_KEY)
     for start in range(0, len(rows), _ROWS_AT_ONCE):

@@ -1,7 +1,7 @@
 """Whether two problems are copies of each other, and by which rule. Only the texts of the pair count.
 
-The step decides which pairs are compared, which problem is kept, and how to treat many similar problems. The rules, of
-which the first that holds counts:
+The step decides which pairs are compared, which problem is kept, and how to treat many similar problems. The first rule
+that holds counts:
 
 - `edit`: similar when aligned by words, or by characters of the normalised text;
 - `shingles`: the same short runs of characters, in any order;
@@ -30,20 +30,20 @@ Rule = Literal["exact", "edit", "shingles", "containment", "numbers", "semantic"
 _LITTLE = 0.04
 _RENAMED = 0.65
 _LONGEST = 20_000
-"""Of longer texts only the words are aligned: for characters the time grows with the square of their number."""
+"""Longer texts are aligned only by words: by characters, the time grows with the square of their number."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
 NEAR = 0.85
-"""How alike two problems are that count as copies, by edits or short shingles."""
+"""The similarity, by edits or short shingles, from which two problems are copies."""
 
 CONTAINED = 0.9
-"""How many of the smaller one's long shingles the larger one holds."""
+"""The share of the smaller text's long shingles that the larger one must contain."""
 
 
 class Text:
-    """A problem as it is compared: words, each of tokens. `line` is all of it in one line, from which it is made again.
+    """A problem as it is compared: words, each of tokens. `line` has all of it, and it can be rebuilt from that.
 
-    With `mask_numbers`, all but `line` is without the values of numbers.
+    With `mask_numbers`, everything except `line` is without the values of numbers.
     """
 
     def __init__(self, line: str, mask_numbers: bool = False) -> None:
@@ -52,7 +52,7 @@ class Text:
 
     @classmethod
     def of(cls, problem: str, mask_numbers: bool = False) -> Text:
-        """A problem as it was written."""
+        """The text of a problem."""
         return cls(" ".join(words(problem)), mask_numbers)
 
     @cached_property
@@ -61,7 +61,7 @@ class Text:
 
     @cached_property
     def plain(self) -> str:
-        """Tokens with a space between them: the same for a text that is respelled."""
+        """The tokens, separated by spaces; the same for all spellings of a text."""
         return self._compared.replace(JOINT, " ")
 
     @cached_property
@@ -75,12 +75,12 @@ class Text:
 
     @cached_property
     def short(self) -> shingles.Hashes:
-        """Short shingles, each once."""
+        """The distinct short shingles."""
         return shingles.short(self.plain)
 
     @cached_property
     def long(self) -> shingles.Hashes:
-        """Long shingles, in order."""
+        """The long shingles, in order."""
         return shingles.long(self.plain)
 
     @cached_property
@@ -90,9 +90,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Two texts that are alike by a rule. `numbers` is how many numbers stand at the same place and differ.
+    """The similarity of two texts by a rule. `numbers` is how many numbers at the same place differ.
 
-    It is a copy, unless the numbers make them different problems (`is_copy`); it is a clear one where none differs.
+    They are copies unless the numbers make them different problems (`is_copy`), and clear copies if no number differs.
     """
 
     rule: Rule
@@ -102,9 +102,9 @@ class Alike:
 
 
 def alike(one: Text, other: Text, near: float = NEAR) -> Alike | None:
-    """By which rule two texts are alike, and whether they are copies; None where they are not alike.
+    """The rule by which two texts are similar, and whether they are copies; None if they are not similar.
 
-    The same whichever of the two comes first.
+    Symmetric in both texts.
     """
     one, other = sorted((one, other), key=attrgetter("line"))
     if one.plain == other.plain:
@@ -113,37 +113,37 @@ def alike(one: Text, other: Text, near: float = NEAR) -> Alike | None:
     edited = _edited(one, other, near)
     if edited and (edited.is_copy or edited.rule == "numbers"):
         return edited
-    if (found := shingles.jaccard(one.short, other.short)) >= near:
+    if (similarity := shingles.jaccard(one.short, other.short)) >= near:
         apart = _counted_apart(one.numbers, other.numbers)
-        return Alike("shingles", found, not apart, apart)
+        return Alike("shingles", similarity, not apart, apart)
     return edited or _contained(*sorted((one, other), key=lambda text: len(text.tokens)))
 
 
 def _edited(one: Text, other: Text, near: float) -> Alike | None:
-    """Alike by the larger of two similarities: by words, of which a formula is a few; by characters of all tokens.
+    """The larger of two similarities: by words, where a formula is a few words, and by characters of all tokens.
 
-    In a text of which a tenth of the words was replaced, one finds what the other does not: words of other lengths, and
-    words that a respelled formula parts in another way. Not a copy where numbers are what differs. Who replaces words
-    has seldom a number for a number, and problems made from a template differ in little else.
+    If a tenth of the words was replaced, each of the two finds cases that the other misses: replaced words of other
+    lengths, and formulas that are split into words differently. Texts that differ mainly in numbers are not copies:
+    rewording rarely changes numbers, whereas problems from one template differ in little else.
     """
     longer = max(len(one.plain), len(other.plain))
-    found = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near) if longer <= _LONGEST else 0.0
+    similarity = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near) if longer <= _LONGEST else 0.0
     by_words = Levenshtein.normalized_similarity(one.words, other.words, score_cutoff=min(near, _RENAMED))
-    if max(found, by_words) < min(near, _RENAMED):
+    if max(similarity, by_words) < min(near, _RENAMED):
         return None
     if one.masked == other.masked:
-        return Alike("numbers", max(found, by_words), False, sum(map(ne, one.numbers, other.numbers)))
+        return Alike("numbers", max(similarity, by_words), False, sum(map(ne, one.numbers, other.numbers)))
     changes = _changes(one.words, other.words)
-    found = max(found, by_words, changes.similarity)
-    return Alike("edit", found, not changes.are_numbers, changes.numbers) if found >= near else None
+    similarity = max(similarity, by_words, changes.similarity)
+    return Alike("edit", similarity, not changes.are_numbers, changes.numbers) if similarity >= near else None
 
 
 @dataclass
 class _Changes:
-    """What differs between two texts, aligned word by word, numbers in the place of numbers.
+    """The differences between two texts, aligned word by word, with numbers aligned to numbers.
 
     `aligned` counts words with numbers at the same place, `numbers` those of them that differ, `others` all other words
-    that differ, `renamed` what is left of these when each word that stands for another one throughout counts once.
+    that differ, and `renamed` the same with each consistently renamed word counted once.
     """
 
     words: int
@@ -154,43 +154,43 @@ class _Changes:
 
     @property
     def are_numbers(self) -> bool:
-        """Whether it is numbers that differ: several, half of all, or one and little else."""
+        """Whether the texts differ mainly in numbers: in several, in half of all, or in one and little else."""
         little_else = 2 * self.numbers >= self.aligned or self.others <= _LITTLE * self.words
         return self.numbers > 1 or (self.numbers == 1 and little_else)
 
     @property
     def similarity(self) -> float:
-        """Renamed persons, things and variables count once each; not where numbers differ as well."""
+        """The similarity. Renamed persons, things and variables count once each, unless numbers differ as well."""
         return 0.0 if self.numbers else 1 - self.renamed / self.words
 
 
 def _changes(one: Sequence[str], other: Sequence[str]) -> _Changes:
-    found = _Changes(max(len(one), len(other)))
+    changes = _Changes(max(len(one), len(other)))
     replaced: list[tuple[str, str]] = []
     for change in Levenshtein.opcodes([*map(_masked, one)], [*map(_masked, other)]):
         first, second = one[change.src_start : change.src_end], other[change.dest_start : change.dest_end]
         if change.tag == "equal":
-            found.aligned += sum(any(map(str.isdecimal, word)) for word in first)
-            found.numbers += sum(map(ne, first, second))
+            changes.aligned += sum(any(map(str.isdecimal, word)) for word in first)
+            changes.numbers += sum(map(ne, first, second))
         elif change.tag == "replace":
             replaced += zip(first, second, strict=True)
         else:
-            found.others += len(first) + len(second)
-    found.renamed = found.others + len(set(replaced))
-    found.others += len(replaced)
+            changes.others += len(first) + len(second)
+    changes.renamed = changes.others + len(set(replaced))
+    changes.others += len(replaced)
     for first, second in _the_same_but_for_names(replaced, one):
-        found.others -= 1
-        found.aligned += any(map(is_number, first))
-        found.numbers += any(map(_are_other_numbers, first, second))
-    return found
+        changes.others -= 1
+        changes.aligned += any(map(is_number, first))
+        changes.numbers += any(map(_are_other_numbers, first, second))
+    return changes
 
 
 def _the_same_but_for_names(
     replaced: Sequence[tuple[str, str]], one: Sequence[str]
 ) -> Iterator[tuple[list[str], list[str]]]:
-    """Tokens of those words that differ from what stands in their place in numbers and renamed tokens only.
+    """Tokens of the words that differ from their counterparts only in numbers and renamed tokens.
 
-    A token is renamed if it comes twice or more in `one`, and always stands against the same token, as no other does.
+    A token is renamed if it occurs at least twice in `one`, always aligned with the same token, and no other one is.
     """
     both = [(first.split(JOINT), second.split(JOINT)) for first, second in replaced]
     both = [(first, second) for first, second in both if len(first) == len(second)]
@@ -215,7 +215,7 @@ def _contained(small: Text, large: Text) -> Alike | None:
 
 
 def _counted_apart(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many numbers one text has that the other has not, whatever their order."""
+    """How many numbers one text has that the other lacks, in any order."""
     return max((Counter(one) - Counter(other)).total(), (Counter(other) - Counter(one)).total())
 
 

@@ -1,7 +1,7 @@
 """Hashes of all runs of a few characters or tokens in texts, and the few of them that serve as index keys (anchors).
 
-The hash of a run is a polynomial in its parts, modulo 2**64, taken from sums over all texts: a handful of vector
-operations for many texts at once. Nothing depends on the process, the machine, or the other texts.
+The hash of a run is a polynomial in its parts, modulo 2**64, computed from prefix sums over all texts: a few vector
+operations for many texts at once. It does not depend on the process, the machine, or the other texts.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
 CHARACTERS = 5
-"""In a short shingle."""
+"""The number of characters in a short shingle."""
 
 TOKENS = 8
-"""In a long shingle."""
+"""The number of tokens in a long shingle."""
 
 WINDOW = 10
-"""Of so many long shingles in a row, one at least is an anchor."""
+"""Of so many consecutive long shingles, at least one is an anchor."""
 
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
@@ -34,7 +34,7 @@ _ANY_NUMBER = np.uint64(0xD6E8FEB86659FD93)
 
 
 class _Powers:
-    """The powers of a number modulo 2**64, as many as the longest text so far has needed."""
+    """The powers of a number modulo 2**64, as many as the longest text so far needed."""
 
     def __init__(self, base: int) -> None:
         self._base = np.uint64(base)
@@ -65,14 +65,14 @@ class Runs:
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def only(self, texts: Sequence[int]) -> Runs:
-        """Those of some texts."""
+        """The runs of some texts."""
         first = self.starts[:-1][texts]
         counts = self.starts[1:][texts] - first
         return Runs(self.hashes[_onward(first, counts)], _starts(counts))
 
 
 class Hashed:
-    """Texts of which runs are hashed; their tokens have a space between them."""
+    """Texts whose runs are hashed; their tokens are separated by spaces."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._codes = np.frombuffer(" ".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -82,11 +82,11 @@ class Hashed:
         self._sums = _sums(self._codes.astype(np.uint64))
 
     def whole(self) -> Hashes:
-        """The hash of each text."""
+        """The hash of each whole text."""
         return _hashes(self._sums, self._begins, self._ends)
 
     def masked(self) -> Hashes:
-        """The same for texts that differ in numbers only."""
+        """The hash of each text without its numbers: the same for texts that differ only in numbers."""
         begins, ends, tokens = self._tokens
         last = self._codes[np.maximum(ends - 1, 0)] if len(self._codes) else np.zeros(len(ends), np.uint32)
         numbers = (last >= ord("0")) & (last <= ord("9"))
@@ -94,7 +94,7 @@ class Hashed:
         return _hashes(_sums(np.where(numbers, _ANY_NUMBER, tokens)), first, np.append(first[1:], len(tokens)))
 
     def short(self) -> Runs:
-        """The runs of 5 characters, in order; of a shorter text, its own hash, and none of an empty one."""
+        """The runs of 5 characters, in order; a shorter text has one run, an empty one none."""
         counts = np.maximum(self._sizes - CHARACTERS + 1, np.minimum(self._sizes, 1))
         first = _onward(self._begins, counts)
         return Runs(
@@ -102,7 +102,7 @@ class Hashed:
         )
 
     def long(self) -> Runs:
-        """The runs of 8 tokens, in order; none of a shorter text."""
+        """The runs of 8 tokens, in order; a shorter text has none."""
         begins, _, tokens = self._tokens
         first = np.searchsorted(begins, self._begins)
         counts = np.maximum(np.diff(first, append=len(tokens)) - TOKENS + 1, 0)
@@ -111,14 +111,14 @@ class Hashed:
 
     @cached_property
     def _tokens(self) -> tuple[Places, Places, Hashes]:
-        """Where each token of all texts begins and ends, and its hash; an empty text has an empty one."""
+        """The start, end and hash of each token of all texts; an empty text has one empty token."""
         spaces = np.flatnonzero(self._codes == ord(" "))
         begins, ends = np.append(0, spaces + 1), np.append(spaces, len(self._codes))
         return begins, ends, _hashes(self._sums, begins, ends)
 
 
 def short(text: str) -> Hashes:
-    """The hashes of the different runs of 5 characters; of a shorter text, its own."""
+    """The hashes of the distinct runs of 5 characters; a shorter text is one run."""
     return _different(Hashed([text]).short().hashes)
 
 
@@ -128,10 +128,10 @@ def long(text: str) -> Hashes:
 
 
 def anchors(runs: Runs) -> Runs:
-    """The smallest hash of every `WINDOW` in a row in each text, each once (Schleimer, Wilkerson, Aiken 2003).
+    """The smallest hash of every `WINDOW` consecutive ones in each text, each once (Schleimer, Wilkerson, Aiken 2003).
 
-    Hashes are of 32 bits. Two texts that share a run of `WINDOW` + `TOKENS` - 1 tokens share one. Of a text with fewer
-    than `WINDOW`, the smallest.
+    Hashes have 32 bits. Two texts that share a run of `WINDOW` + `TOKENS` - 1 tokens share an anchor. A text with fewer
+    than `WINDOW` hashes has its smallest.
     """
     counts = np.diff(runs.starts)
     few = np.flatnonzero((counts > 0) & (counts < WINDOW))
@@ -139,12 +139,14 @@ def anchors(runs: Runs) -> Runs:
     smallest = _smallest(runs.hashes)[_onward(runs.starts[:-1], windows)]
     of_few = [runs.hashes[runs.starts[text] : runs.starts[text + 1]].min() for text in few.tolist()]
     texts = np.append(np.repeat(np.arange(len(counts)), windows), few).astype(np.uint64)
-    found = _different((texts << _HALF) | np.append(smallest, np.array(of_few, np.uint32)))
-    return Runs(found.astype(np.uint32), _starts(np.bincount((found >> _HALF).astype(np.int64), minlength=len(counts))))
+    chosen = _different((texts << _HALF) | np.append(smallest, np.array(of_few, np.uint32)))
+    return Runs(
+        chosen.astype(np.uint32), _starts(np.bincount((chosen >> _HALF).astype(np.int64), minlength=len(counts)))
+    )
 
 
 def _smallest(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The smallest of each `WINDOW` in a row."""
+    """The smallest of each `WINDOW` consecutive hashes."""
     found, size = hashes, 1
     while size < WINDOW:
         step = min(size, WINDOW - size)
@@ -153,42 +155,42 @@ def _smallest(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def share(part: Hashes, whole: Hashes) -> float:
-    """How many of the different hashes of one text another one has, from 0 to 1."""
+    """The share of one text's distinct hashes that another one has, from 0 to 1."""
     wanted = _different(part)
     return len(np.intersect1d(wanted, _different(whole), assume_unique=True)) / len(wanted) if len(wanted) else 0.0
 
 
 def jaccard(one: Hashes, other: Hashes) -> float:
-    """Of the hashes that either text has, how many both have; those of each must be different."""
+    """The Jaccard similarity of two sets of hashes; the hashes of each must be distinct."""
     both = len(np.intersect1d(one, other, assume_unique=True))
     either = len(one) + len(other) - both
     return both / either if either else 1.0
 
 
 def _different(hashes: Hashes) -> Hashes:
-    """Each once, in ascending order; quicker for short arrays than numpy's own."""
+    """The distinct hashes, in ascending order; for short arrays faster than `numpy.unique`."""
     ordered = np.sort(hashes)
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def _sums(parts: Hashes) -> Hashes:
-    """Of the parts so far, each multiplied by the power that its place has."""
+    """The prefix sums of the parts, each multiplied by the power of its position."""
     sums = np.zeros(len(parts) + 1, np.uint64)
     np.cumsum(parts * _POWERS.first(len(parts)), out=sums[1:])
     return sums
 
 
 def _hashes(sums: Hashes, first: Places, end: Places) -> Hashes:
-    """The hash of each run between two places."""
-    found: Hashes = (sums[end] - sums[first]) * _INVERSES.first(len(sums))[first]
-    found ^= found >> _HALF
-    found *= _MIX
-    found ^= found >> _HALF
-    return found
+    """The hash of each run between two positions."""
+    hashes: Hashes = (sums[end] - sums[first]) * _INVERSES.first(len(sums))[first]
+    hashes ^= hashes >> _HALF
+    hashes *= _MIX
+    hashes ^= hashes >> _HALF
+    return hashes
 
 
 def _onward(first: Places, counts: Places) -> Places:
-    """So many places one after the other, from each of the first ones on."""
+    """`counts` consecutive positions from each position of `first`."""
     return np.arange(counts.sum()) + np.repeat(first - _starts(counts)[:-1], counts)
 
 

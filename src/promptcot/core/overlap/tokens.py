@@ -1,6 +1,6 @@
 r"""Tokens of a problem that do not depend on its spelling.
 
-Decides which spellings are the same: LaTeX commands and Unicode characters for one sign, delimiters, braces, spacing,
+Decides which spellings are the same: LaTeX commands and Unicode characters of a sign, delimiters, braces, spacing,
 fonts, case, punctuation of sentences, numbers as words. Other modules compare tokens. One pass of a regular expression
 does nearly all of the work, because a set may have a million problems.
 """
@@ -16,10 +16,10 @@ from html import unescape
 from promptcot.core.answers.characters import in_latex
 
 JOINT = "\x1f"
-"""What stands between the tokens of a word in `words`; it is white space, so that no token holds it."""
+"""The separator of the tokens of a word in `words`: white space, so that no token contains it."""
 
 MASK = "#"
-"""What stands for a number in `masked`."""
+"""The token that replaces numbers in `masked`."""
 
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 _UNITS = f"{_UNITS} seventeen eighteen nineteen"
@@ -61,7 +61,7 @@ _CHARACTERS = {
 
 
 def _table() -> dict[str, str]:
-    """What a token is written as: empty where it says nothing; tokens that are not here stand for themselves."""
+    """The replacement of each token: empty for layout; tokens that are not in the table stay."""
     table = {f"\\{word}": "" for word in [*_SAYS_NOTHING.split(), *string.punctuation, *string.digits]}
     for token, others in _SAME.items():
         for other in others.split():
@@ -75,7 +75,7 @@ def _table() -> dict[str, str]:
 
 
 class _Written(dict[int, str]):
-    """What each character beyond ASCII is written as, looked up once for each."""
+    """The replacement of each character beyond ASCII, looked up once."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -93,7 +93,7 @@ class _Written(dict[int, str]):
 
 _HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _BOTH_TENS = rf"(?:{'|'.join(_TENS.split())})[- ](?:{'|'.join(_ONES)})(?![a-z])"
-# The first alternative is one of the third, for most words: a class of characters is looked up quicker in ASCII.
+# The first alternative is a special case of the third, for most words: ASCII character classes are faster.
 _TOKEN = re.compile(
     rf"(?!{_BOTH_TENS})[a-z]++(?![^\W\d_{_HAN}])|{_BOTH_TENS}|[^\W\d_{_HAN}]+|\d+(?:\.\d+)?|\.\d+|\\[a-z]+|\\[^a-z\s]"
     r"|<=>|[<>!]=|=[<>]|->|\.\.\.|(?<=\b[^\W\d_])'(?![a-z])|-(?![a-z][a-z])|(?<=[\s(\[={,<>])-"
@@ -125,23 +125,23 @@ _SIGN_ABOVE = re.compile(r"\^\s*\{?\s*\\(circ|prime|degree)(?![a-z])|\\degree(?!
 
 
 def tokens(text: str) -> list[str]:
-    r"""The tokens of a problem: words, numbers, signs; a text that is respelled has the same ones.
+    r"""The tokens of a problem: words, numbers, signs; all spellings of a text have the same tokens.
 
     Each number is one token (`is_number`), Chinese and Japanese characters are a token each. Signs of multiplication,
-    braces, and punctuation of sentences are none: 2\cdot x is 2x, and a colon may become a full stop.
+    braces, and punctuation of sentences are not tokens: 2\cdot x is 2x, and a colon equals a full stop.
     """
     found = _joined(_TOKEN.findall(_plain(text)))
     return found.split(JOINT) if found else []
 
 
 def words(text: str) -> list[str]:
-    """The same tokens, those between which the text has no space joined by `JOINT`: a formula is a word or a few."""
+    """The same tokens, joined by `JOINT` if the text has no space between them: a formula is one word or a few."""
     found = _joined(_PIECE.findall(" ".join(_plain(text).split())))
     return [*filter(None, map(str.strip, found.split(" ")))]
 
 
 def _joined(pieces: list[str]) -> str:
-    """What the pieces of a text mean, in one string, since that takes no step of Python a piece."""
+    """The replacements of a text's pieces, in one string, without a Python step for each piece."""
     return JOINT.join(filter(None, map(_MEANS.get, pieces, pieces))).replace("\\", "")
 
 
@@ -151,12 +151,12 @@ def is_number(token: str) -> bool:
 
 
 def masked(words: Sequence[str]) -> list[str]:
-    """The tokens with one sign for each number, so that problems that differ in numbers only are the same."""
+    """The tokens with one sign for each number, so that problems that differ only in numbers are equal."""
     return [MASK if word[-1:].isdecimal() else word for word in words]
 
 
 def _plain(text: str) -> str:
-    """The text in lower case and ASCII as far as it goes, numbers in one piece, without layout."""
+    """The text in lower case, in ASCII as far as possible, with each number in one piece, and without layout."""
     text = text.lower()
     if not text.isascii() or "&" in text:
         text = _in_ascii(text)
@@ -174,18 +174,18 @@ def _plain(text: str) -> str:
     return _BARE.sub(_first_group, text) if ")" in text and ("/" in text or "sqrt" in text or "^(" in text) else text
 
 
-def _raised(found: re.Match[str]) -> str:
-    """What HTML writes above or below the line, as LaTeX."""
-    return f"{'^' if found[1] == 'p' else '_'}{{{found[2]}}}"
+def _raised(match: re.Match[str]) -> str:
+    """HTML superscripts and subscripts as LaTeX."""
+    return f"{'^' if match[1] == 'p' else '_'}{{{match[2]}}}"
 
 
-def _first_group(found: re.Match[str]) -> str:
-    """What stands in brackets around one token, which plain text has in fractions, roots and powers."""
-    return found[found.lastindex or 0]
+def _first_group(match: re.Match[str]) -> str:
+    """The content of brackets around a single token, which plain text has in fractions, roots and powers."""
+    return match[match.lastindex or 0]
 
 
 def _in_ascii(text: str) -> str:
-    """Characters beyond ASCII as LaTeX, where they mean something there."""
+    """Characters beyond ASCII as LaTeX, if they have a LaTeX form."""
     if "&" in text and ";" in text:
         text = unescape(text)
     text = _RAISED.sub(lambda run: in_latex(run[0]), unicodedata.normalize("NFC", text))
@@ -193,8 +193,8 @@ def _in_ascii(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
-    r"""Environments and room left out, each division as a sign between what stands above and below, and sums that are
-    a power, a root or a part of a division in brackets: 2^{x+1} is 2^(x+1), and not 2^x + 1.
+    r"""Removes environments and spacing, writes fractions with a sign between both parts, and puts sums in a power,
+    a root or a fraction in brackets: 2^{x+1} is 2^(x+1), and not 2^x + 1.
     """
     if "begin" in text or "space" in text or "skip" in text:
         text = _ROOM.sub(" ", text)
@@ -210,9 +210,9 @@ def _without_layout(text: str) -> str:
     return _GROUP.sub(_grouped, text) if "{" in text else text
 
 
-def _grouped(found: re.Match[str]) -> str:
-    """A group of LaTeX, in brackets if what it says would be another thing without: a sum, or 3x in a power."""
-    inside, before = found[1], found.string[found.start() - 1]
+def _grouped(match: re.Match[str]) -> str:
+    """A LaTeX group, in brackets if its meaning would change without them: a sum, or 3x in a power."""
+    inside, before = match[1], match.string[match.start() - 1]
     whole = ("+" in inside or "-" in inside) and _IS_SUM.search(_INNER.sub("", inside))
     whole = whole or (before == "^" and _IS_PRODUCT.match(inside))
     if "{" in inside:

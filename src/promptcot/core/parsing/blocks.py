@@ -1,11 +1,11 @@
 """Parses a generator's text: the blocks of its domain, such as a rationale and a problem, each between its markers.
 
-An annotator, who already has the problem, writes only the other blocks, between the same markers.
+An annotator, which already has the problem, writes only the other blocks, between the same markers.
 
 The parser is strict and never guesses: each marker must occur exactly once, in order, with text between the two of a
-pair, and only space and code fences between the pairs. Text before the first marker and after the last one is ignored:
-a model may greet, think aloud or run on. Unreadable are blocks within its thinking, which are drafts, a block that
-contains something like a marker, which may be two blocks or half of one, and blocks repeated from the prompt. Judges
+pair, and only space and code fences between the pairs. Text before the first marker and after the last one is ignored,
+because models greet, think aloud or continue. A reply is unreadable if its blocks are within its thinking (drafts), if
+a block contains something like a marker (it may be two blocks or half of one), or if a block repeats the prompt. Judges
 decide whether the problem is good.
 """
 
@@ -36,21 +36,21 @@ class Blocks:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Those that an annotator writes, who has the problem."""
+        """The blocks that an annotator writes: all but the problem."""
         return tuple(name for name in self.names if name != self.problem)
 
     def fields(self, texts: Mapping[str, str]) -> dict[str, str]:
-        """The fields of a row: each block by its name, and what solvers see as `problem`."""
+        """The fields of a row: each block by its name, and `problem`, the text that solvers see."""
         return {**texts, "problem": texts[self.problem]}
 
 
 PLAIN = Blocks()
-"""Rationale and problem, as the public files have them."""
+"""Rationale and problem, as in the public files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why a text is not what was asked for: a short, stable reason under which such texts are counted."""
+    """Why a text cannot be parsed: a short, stable reason under which such texts are counted."""
 
     reason: str
 
@@ -58,12 +58,12 @@ class Unreadable:
 def parse(
     text: str, finish_reason: FinishReason = STOP, prompt: str = "", blocks: Blocks = PLAIN
 ) -> dict[str, str] | Unreadable:
-    """The blocks in `text` by name, which answers `prompt`, or why there are none. Never raises.
+    """The blocks by name in `text`, a reply to `prompt`, or why it cannot be parsed. Never raises.
 
     Blocks have neither markers nor surrounding space, and none is empty. Reasons: `empty`, `cut off` (the model reached
-    its limit before the last marker, or before any text), `no MARKER` for one that is missing, `repeated MARKER`,
-    `markers out of order`, `text between NAME and NAME`, `empty NAME`, `unclear thinking` (the markers stand in it, or
-    it stands between them), `unclear marker` (something within a block looks like one), `repeated from the prompt`.
+    its limit before the last marker, or before any text), `no MARKER` (it is missing), `repeated MARKER`,
+    `markers out of order`, `text between NAME and NAME`, `empty NAME`, `unclear thinking` (the markers are in it, or
+    it is between them), `unclear marker` (something within a block looks like one), `repeated from the prompt`.
     """
     if not text.strip() and finish_reason != "length":
         return Unreadable("empty")
@@ -73,9 +73,9 @@ def parse(
 def parse_others(
     text: str, finish_reason: FinishReason = STOP, prompt: str = "", blocks: Blocks = PLAIN
 ) -> dict[str, str] | Unreadable:
-    """The blocks of an annotator, who was asked `prompt`: all but the problem. Or why there are none. Never raises.
+    """The blocks of an annotator's reply to `prompt`, all but the problem, or why it cannot be parsed. Never raises.
 
-    What is thought before is skipped. Reasons: `unclear thinking`, `NAME markers` of the problem, and those of `parse`
+    Thinking before them is skipped. Reasons: `unclear thinking`, `NAME markers` of the problem, and those of `parse`
     that a text without a problem can have.
     """
     if not text.strip() and finish_reason != "length":
@@ -90,7 +90,7 @@ def parse_others(
 
 
 def render(texts: Mapping[str, str], blocks: Blocks = PLAIN) -> str:
-    """The text that `parse` reads as these blocks, provided that none of them holds a marker."""
+    """A text that `parse` parses into these blocks, provided that none of them contains a marker."""
     return "\n".join(f"{_shown(begin)}\n{texts[name]}\n{_shown(end)}" for name, begin, end in _pairs(blocks.names))
 
 
@@ -100,9 +100,9 @@ def markers(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def shows_others(prompt: str, names: Sequence[str]) -> str | None:
-    """What a prompt shows that asks for other blocks than these, or for another order; None where it fits.
+    """How the markers in a prompt differ from these blocks or their order; None if they fit.
 
-    One that shows no markers at all fits: a generator may know them from its training.
+    A prompt without any markers fits: a generator may know them from its training.
     """
     shown = [name.lower() for name in _BEGIN.findall(prompt)]
     rest = iter(shown)
@@ -131,7 +131,7 @@ def _marker(names: tuple[str, ...]) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _like_marker(names: tuple[str, ...]) -> re.Pattern[str]:
-    """What looks like a marker in folded text."""
+    """A pattern for text that looks like a marker, in folded text."""
     name = "|".join(folded(name).replace("_", r"[\s_-]{0,9}") for name in names)
     return re.compile(
         rf"--\s{{0,9}}/?\s{{0,9}}(?:begin|end)[\s_-]{{0,9}}(?:{name})"
@@ -143,7 +143,7 @@ def _like_marker(names: tuple[str, ...]) -> re.Pattern[str]:
 def _read(
     text: str, names: tuple[str, ...], blocks: Blocks, finish_reason: FinishReason, prompt: str
 ) -> dict[str, str] | Unreadable:
-    """Blocks of these names, which are all that the text may hold of the domain's."""
+    """The blocks with these names. The text must not contain other blocks of the domain."""
     found = list(_marker(blocks.names).finditer(text))
     words = tuple(match[1] for match in found)
     if words != markers(names):
@@ -165,13 +165,13 @@ def _read(
 
 
 def _in_thinking(before: str, within: str, after: str) -> bool:
-    """Whether the markers of a text stand in its thinking, or its thinking between them."""
+    """Whether the markers are in the thinking, or the thinking is between the markers."""
     ends_after = CLOSE in after.partition(OPEN)[0]
     return before.count(OPEN) > before.count(CLOSE) or OPEN in within or CLOSE in within or ends_after
 
 
 def _not_its_own(block: str, prompt: str, blocks: Blocks) -> str | None:
-    """Why a block cannot be what the model wrote and meant."""
+    """Why a block cannot be one that the model wrote and meant."""
     like = _like_marker(blocks.names)
     if like.search(folded(block)) or like.search(folded(unescaped(block))):
         return "unclear marker"

@@ -37,7 +37,7 @@ SITUATION, QUESTION, VERDICT = (
 def read_comparison(
     text: str, finish_reason: FinishReason, problems: str, mark: str | None = None
 ) -> tuple[Sameness | None, str | None]:
-    """What a reply about two problems says, and why it cannot be read, where the first is None. Never raises.
+    """The decision in a reply about two problems, and if that is None, why it cannot be parsed. Never raises.
 
     `mark` and the reasons are those of `labelled.read_labelled`.
     """
@@ -47,10 +47,10 @@ def read_comparison(
 
 
 def _follows(answers: Mapping[str, str]) -> Sameness:
-    given = {*answers.values()}
-    if "no" in given:
+    words = {*answers.values()}
+    if "no" in words:
         return "different"
-    return "undecided" if "unclear" in given else "same"
+    return "undecided" if "unclear" in words else "same"
 
 
 _FORM = Form(

@@ -1,6 +1,6 @@
 """Phrases by which a judge or a verifier says that labelled lines are not its verdict.
 
-There are three kinds: it declines to rate or vote; it takes back what it wrote; or it introduces the lines as a
+There are three kinds: it declines to rate or vote; it retracts its lines; or it introduces the lines as a
 quotation, or as what it would write if it obeyed. The phrases are English, for cases that the mark and the comparison
 with the material (see `own`) cannot detect. They are narrow, because judges that do rate also write that they cannot
 rate something higher, or that the material asks them for praise.
@@ -22,7 +22,7 @@ _LINES = r"(?:answers?|ratings?|verdicts?|votes?|judge?ments?)"
 
 
 def _declining(verbs: str, lines: str) -> re.Pattern[str]:
-    """That the speaker does not do what these verbs say, or does not give such lines."""
+    """A pattern for a speaker who declines to do what these verbs say, or to give such lines."""
     return re.compile(
         rf"\b(?:I|we)\s(?:\w+\s){{0,2}}?(?:decline|refuse){_END}"
         rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:{verbs})"
@@ -67,24 +67,24 @@ _SET_OFF = " \t*_`#\"'“”"
 
 
 def declines_to_rate(lines: Sequence[str]) -> bool:
-    """Whether one of these lines says that the judge does not rate."""
+    """Whether a line says that the judge does not rate."""
     return any(map(_DECLINES_TO_RATE.search, lines))
 
 
 def declines_to_vote(lines: Sequence[str]) -> bool:
-    """Whether one of these lines says that the verifier does not vote."""
+    """Whether a line says that the verifier does not vote."""
     return any(map(_DECLINES_TO_VOTE.search, lines))
 
 
 def takes_back(text: str) -> bool:
-    """Whether words after a judge's lines say that these are not its own, or are to be left aside."""
+    """Whether the text after a judge's lines says that they are not its own, or must be ignored."""
     return _TAKEN_BACK.search(text) is not None
 
 
 def leads_elsewhere(line: str) -> bool:
-    """Whether the line before a judge's lines introduces them as another's words, or as what it would write.
+    """Whether the line before a judge's lines introduces them as a quotation, or as what it would write.
 
-    Only one that ends in a colon introduces anything.
+    Only a line that ends in a colon can introduce lines.
     """
     end = line.strip(_SET_OFF)[-300:]
     return _LEADS_ELSEWHERE.search(end) is not None

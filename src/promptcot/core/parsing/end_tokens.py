@@ -1,6 +1,6 @@
 """The special tokens that end a turn or a text, which some servers leave in the reply.
 
-Decides what such a token is. They are removed only from the end: elsewhere, the text may be about them.
+Decides what such a token is. They are removed only from the end; elsewhere, the text may be about them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LONGEST = 64
 
 
 def without_end_tokens(text: str) -> str:
-    """The text without the end tokens behind it, if there are any; otherwise the text as it is."""
+    """The text without end tokens at its end."""
     end = kept = len(text)
     while True:
         while end and text[end - 1].isspace():
             end -= 1
-        found = _END.search(text, max(0, end - _LONGEST), end) if text[end - 1 : end] in _LAST else None
-        if found is None:
+        match = _END.search(text, max(0, end - _LONGEST), end) if text[end - 1 : end] in _LAST else None
+        if match is None:
             return text[:kept]
-        end = kept = found.start()
+        end = kept = match.start()

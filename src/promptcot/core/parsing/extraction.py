@@ -1,15 +1,15 @@
 """Parses an annotator's list of the foundational concepts of a problem.
 
-Three forms are read:
+Three forms are accepted:
 
-- a literal in a code fence, which an assignment such as `concepts = [...]` may lead to: a list or tuple of strings, or
+- a literal in a code fence, perhaps after an assignment such as `concepts = [...]`: a list or tuple of strings, or
   an object with one list, of `concepts`;
-- such a literal without a fence, where it ends the reply, and begins a line or follows a colon or an equals sign;
-- where there is no literal, the lines after a marker line `Concepts:`, all numbered, all bulleted or all plain.
+- such a literal without a fence, if it ends the reply, and begins a line or follows a colon or an equals sign;
+- without a literal, the lines after a marker line `Concepts:`, all numbered, all bulleted or all plain.
 
-The last literal counts, since a draft may stand before it. Thinking before `</think>` and tokens that end a turn are
-skipped. Nothing is guessed: a reply that holds anything but the wanted number of distinct concepts cannot be read. How
-a literal is read is in `literals`.
+The last literal counts, since earlier ones may be drafts. Thinking before `</think>` and tokens that end a turn are
+skipped. Nothing is guessed: a reply without exactly the requested number of distinct concepts cannot be parsed.
+`literals` parses the literals.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _AROUND = ("**", "__", '"', "`")
 
 
 def parse(text: str, n: int, finish_reason: FinishReason = STOP, prompt: str = "") -> tuple[str, ...] | Unreadable:
-    """The `n` concepts in a reply, each on one line and without repeated space, or why there are none. Never raises.
+    """The `n` concepts in a reply, each on one line without repeated space, or why it cannot be parsed. Never raises.
 
-    `prompt` is what was asked, the problem with it: a list that stands there is not the annotator's.
+    `prompt` is the request with the problem: a list that is in it is not the annotator's.
 
-    Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no list`
-    (none of the forms is there), `not a list of strings`, `unclear lines`, `wrong number`, `empty concept`, `concept
+    Reasons: `cut off`, `stopped: WORD` (by the server), `empty`, `unclear thinking`, `unclosed fence`, `no list`
+    (none of the forms), `not a list of strings`, `unclear lines`, `wrong number`, `empty concept`, `concept
     too long`, `control character`, `repeated concept` (also in another case), `repeated from the prompt`.
     """
     if why := stopped_early(finish_reason):
@@ -70,17 +70,17 @@ def parse(text: str, n: int, finish_reason: FinishReason = STOP, prompt: str = "
         return Unreadable("unclear thinking")
     if not answer.text.strip():
         return Unreadable("empty")
-    found = _concepts(answer.text)
-    if isinstance(found, Unreadable):
-        return found
-    checked = _checked([" ".join(one.split()) for one in found], n)
+    concepts = _concepts(answer.text)
+    if isinstance(concepts, Unreadable):
+        return concepts
+    checked = _checked([" ".join(one.split()) for one in concepts], n)
     if isinstance(checked, Unreadable) or not _listed(checked, prompt):
         return checked
     return Unreadable("repeated from the prompt")
 
 
 def _listed(concepts: Sequence[str], prompt: str) -> bool:
-    """Whether a prompt lists these concepts, in this order: in quotation marks, on a line each, or numbered."""
+    """Whether a prompt lists these concepts, in this order: in quotation marks, one a line, or numbered."""
     items = [r"\W{1,9}".join(map(re.escape, re.findall(r"\w+", folded(concept)))) for concept in concepts]
     pattern = _BETWEEN_ITEMS.join(items)
     pattern = pattern if len(items) > 1 else rf"""[\["'“‘]{pattern}["'”’]\s{{0,9}}\]"""
@@ -116,9 +116,9 @@ def _checked(concepts: Sequence[str], n: int) -> tuple[str, ...] | Unreadable:
 
 
 def _parts(text: str) -> tuple[list[str], str] | None:
-    """What stands in the code fences, in order, without the language, and the text after them.
+    """The contents of the code fences, in order, without the language, and the text after them.
 
-    None where a fence does not close. One closes with its own mark, at the end of a line.
+    None if a fence does not close. A fence closes with its own mark, at the end of a line.
     """
     fences: list[str] = []
     inside: list[str] = []
@@ -142,7 +142,7 @@ def _parts(text: str) -> tuple[list[str], str] | None:
 
 
 def _fenced(content: str) -> list[str] | Unreadable | None:
-    """The strings of the literal that a fence holds; None where it holds something else."""
+    """The strings of the literal in a fence; None if the fence has another content."""
     at = literals.after_space(content, 0)
     if named := _NAMED.match(content, at):
         at = literals.after_space(content, named.end())
@@ -159,13 +159,13 @@ def _fenced(content: str) -> list[str] | Unreadable | None:
 def _bare(text: str) -> list[str] | Unreadable | None:
     """The strings of the literal at the end of a text without fences.
 
-    None where no literal ends it; Unreadable where the last thing that looks like one is none.
+    None if no literal ends it; Unreadable if the last text that looks like a literal is not one.
     """
     last: literals.Literal | None = None
     at = 0
     while at < len(text):
-        if found := _LEADING_TO.match(text, at):
-            last = literals.read(text, found.start("literal"), _NAMES)
+        if match := _LEADING_TO.match(text, at):
+            last = literals.read(text, match.start("literal"), _NAMES)
             at = last.end if last.strings is not None else _find(text, "\n\n", last.end)
         at = _find(text, "\n", at) + 1
     if last is None:
@@ -176,7 +176,7 @@ def _bare(text: str) -> list[str] | Unreadable | None:
 
 
 def _find(text: str, what: str, start: int) -> int:
-    """Where it stands next; the end of the text where it does not."""
+    """The next position of `what`; the end of the text if there is none."""
     place = text.find(what, start)
     return len(text) if place < 0 else place
 
@@ -196,7 +196,7 @@ def _marked(text: str) -> Sequence[str] | Unreadable:
 
 
 def _is_marker(line: str) -> bool:
-    """Whether a line says `Concepts:` and nothing else; in bold or as a heading it may lack the colon."""
+    """Whether a line is `Concepts:`; in bold or as a heading it may lack the colon."""
     match = _MARKER.fullmatch(line)
     return bool(match and (match["heading"] or match["bold"] or match["colon"] or match["late"]))
 
@@ -218,7 +218,7 @@ def _items(lines: Sequence[str]) -> Sequence[str] | Unreadable:
 
 
 def _bare_item(item: str) -> str:
-    """An item without the bold type, the quotation marks or the backticks that stand around all of it."""
+    """An item without surrounding bold type, quotation marks or backticks."""
     for mark in _AROUND:
         inner = item[len(mark) : -len(mark)]
         if inner and item == f"{mark}{inner}{mark}" and mark not in inner:

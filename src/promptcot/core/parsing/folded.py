@@ -13,19 +13,19 @@ from promptcot.core.criteria import spelling
 
 
 def unfolded(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:
-    """The lines, and in place of those that hold several ratings a line `label: rating` for each.
+    """The lines, where each line with several ratings is replaced by a line `label: rating` for each of them.
 
-    `keys` says by its spelling what each label stands for. A table counts where its head names all of these once, and
-    where it has one row.
+    `keys` maps the spelling of a label to its key. A table counts if its header names each key once, and if it has one
+    row.
     """
-    found: list[str] = []
+    unfolded_lines: list[str] = []
     for i, line in enumerate(lines):
-        found += _members(line) or _columns(lines, i, keys) or [line]
-    return found
+        unfolded_lines += _members(line) or _columns(lines, i, keys) or [line]
+    return unfolded_lines
 
 
 def _members(line: str) -> list[str]:
-    """A line for each string in an object of JSON, also in objects within it; nothing where it is no object."""
+    """A line for each string in a JSON object, also in nested objects; empty for other lines."""
     text = line.strip()
     if not (text.startswith("{") and text.endswith("}")):
         return []
@@ -38,7 +38,7 @@ def _members(line: str) -> list[str]:
 
 
 def _strings(pairs: object) -> Iterator[tuple[str, str]]:
-    """The strings of an object, with their names; one that comes twice is there twice."""
+    """The strings of an object, with their names; duplicates are kept."""
     for pair in pairs if isinstance(pairs, list) else ():
         if isinstance(pair, tuple) and isinstance(pair[1], str):
             yield pair[0], pair[1]
@@ -47,7 +47,7 @@ def _strings(pairs: object) -> Iterator[tuple[str, str]]:
 
 
 def _columns(lines: Sequence[str], i: int, keys: Mapping[str, str]) -> list[str]:
-    """A line for each rating in line `i`; nothing where that is not the only row of a table with such a head."""
+    """A line for each rating in line `i`; empty unless that is the only row of a table with such a header."""
     row = _cells(lines[i])
     head_at = i - 2 if i and _is_rule(lines[i - 1]) else i - 1
     if head_at < 0 or len(row) < 2 or _is_rule(lines[i]):
@@ -66,5 +66,5 @@ def _cells(line: str) -> list[str]:
 
 
 def _is_rule(line: str) -> bool:
-    """Whether a line parts the head of a table from its rows."""
+    """Whether a line separates the header of a table from its rows."""
     return "-" in line and not line.strip("|-:+ \t")

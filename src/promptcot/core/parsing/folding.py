@@ -1,4 +1,4 @@
-"""Folds letters that look alike into one, so that texts can be compared as a reader sees them.
+"""Folds letters that look alike into one, so that texts are compared by their appearance.
 
 Decides which characters are equal: compatibility forms and case as in Unicode, without accents and invisible
 characters, and a table of letters from other scripts that look like Latin ones. The folded form is only for comparing:
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Pairs of a Latin letter and what looks like it. Capitals stand apart where they look like another letter than their
+# A Latin letter and the letters that look like it. Capitals are separate if they look like another letter than their
 # small form does. The choice follows confusables.txt of Unicode Technical Standard 39, for scripts in common use.
 _ALIKE = """
 a аɑαᴀаꓮᎪա⍺ b ьвᴃʙβꓐᏴ c сᴄϲꓚᏟᴐ d ԁɗᴅđꓒᎠժ e еєᴇεɛəꓰᎬҽ f ꜰƒꓝϝ g ɡɢԍġցꓖᏀ h һհʜħнꓧᎻ i іıɩɪιɨӏǀꓲᎥ j јϳȷᴊյꓙᎫ
@@ -19,19 +19,19 @@ t тᴛτŧꓔᎢ u υᴜսʋꓴц v ѵᴠνꓦᏙ∨ w ѡԝᴡωꓪᎳա x хχ
 """
 _CAPITALS = "BВΒ HНΗ NΝ PРΡ YΥҮ XХΧ ZΖ TТΤ KКΚ MМΜ CС AАΑ EЕΕ OОΟ IІΙ SЅ JЈ"
 _UNSEEN = frozenset(("Mn", "Me", "Lm", "Cf", "Cs", "Cn", "Co"))
-_FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by their category, and blank
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # letters, by their category, and the blank
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
 def _table() -> dict[int, str]:
     pieces = _ALIKE.split()
-    found = {ord(other): letter for letter, others in zip(pieces[::2], pieces[1::2], strict=True) for other in others}
-    found |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
+    table = {ord(other): letter for letter, others in zip(pieces[::2], pieces[1::2], strict=True) for other in others}
+    table |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
     for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):  # squared, circled and regional letters
-        found |= {first + place: chr(ord("a") + place) for place in range(26)}
-    found |= {0xE0000 + code: chr(code) for code in range(0x20, 0x7F)}  # tags: letters that a model sees and we do not
-    return found | {ord(filler): "" for filler in _FILLERS}
+        table |= {first + place: chr(ord("a") + place) for place in range(26)}
+    table |= {0xE0000 + code: chr(code) for code in range(0x20, 0x7F)}  # tags: letters that only models see
+    return table | {ord(filler): "" for filler in _FILLERS}
 
 
 _LATIN = _table()
@@ -39,7 +39,7 @@ _MERGED = str.maketrans({"l": "i", "1": "i", "0": "o", "3": "e", "4": "a", "5": 
 
 
 def folded(text: str) -> str:
-    """The text in small Latin letters as far as it looks like them; everything else stays. Never raises."""
+    """The text with all characters that look like Latin letters as small Latin letters; others stay. Never raises."""
     if _NOT_ASCII.search(text):
         text = unicodedata.normalize("NFKD", text.translate(_LATIN)).translate(_LATIN).casefold()
         text = unicodedata.normalize("NFKD", text).translate(_LATIN)
@@ -48,14 +48,14 @@ def folded(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text without characters that are not seen, and without the accents of letters that are written in two."""
+    """The text without invisible characters, and without combining accents."""
     if not _NOT_ASCII.search(text):
         return text
     return text.translate(_SEEN)
 
 
 class _Seen(dict[int, int | None]):
-    """For `str.translate`: nothing in place of a character that is not seen. Categories are looked up once."""
+    """For `str.translate`: removes invisible characters. Categories are looked up once."""
 
     def __missing__(self, code: int) -> int | None:
         self[code] = None if unicodedata.category(chr(code)) in _UNSEEN else code
@@ -66,5 +66,5 @@ _SEEN = _Seen()
 
 
 def letters(text: str) -> str:
-    """The letters and digits of a folded text and nothing else, those that are easily confused merged."""
+    """Only the letters and digits of a folded text, with easily confused ones merged."""
     return _NO_LETTER.sub("", folded(text).translate(_MERGED))

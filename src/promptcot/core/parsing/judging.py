@@ -23,7 +23,7 @@ _SCALE = Scale(RATINGS)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judge said. `ratings` are by key, in the order of the criteria; an invalid judgement holds what was read.
+    """A judge's reply, parsed. `ratings` are by key, in the order of the criteria; an invalid one may lack some.
 
     `reason` says why it is invalid, and is None otherwise.
     """
@@ -40,7 +40,7 @@ def read_reply(
     material: str | None = None,
     mark: str | None = None,
 ) -> Judgement:
-    """The judgement in a judge's reply about `material`, where that is known. Never raises, whatever the text.
+    """The judgement in a judge's reply about `material`, if that is known. Never raises.
 
     `mark` and the reasons of invalid judgements are those of `labelled.read_labelled`.
     """
@@ -50,7 +50,7 @@ def read_reply(
 
 
 def read_word(text: object) -> Verdict:
-    """The verdict of a row that holds no ratings: the word itself, but for case, quotes, asterisks and a final dot."""
+    """The verdict of a row without ratings: the word itself, ignoring case, quotes, asterisks and a final dot."""
     if not isinstance(text, str):
         return "invalid"
     around = _QUOTES + "* \t\r\n"

@@ -1,24 +1,23 @@
 """Parses a reply that ends in labelled lines: an answer in each, and a verdict that must follow from them.
 
-Judges rate so, and verifiers vote so. What counts is a line `Label: word`, in any case, bulleted, numbered, bold,
+Judges and verifiers reply in this form. What counts is a line `Label: word`, in any case, bulleted, numbered, bold,
 quoted word by word or in a table row, and at most followed by a reason; an object of JSON on one line, and a table with
 a column for each label, are unfolded into such lines (see `folded`). Otherwise the parser is strict, because a
 doubtful reply must never count as praise:
 
 - a reply that was cut off, is empty, or lacks a line is invalid;
-- a line that starts like an answer and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
-  invalid, and so does a reason that names another answer; longer prose after a label is no answer and is skipped;
+- a line that only resembles an answer (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
+  invalid, and so does a reason that names another answer; longer prose after a label is not an answer and is skipped;
 - a line may be repeated, as when a judge sums up at the end, but not with another answer;
-- words after the last of these lines may explain the verdict, but must not name a worse one, or deny it, nowhere may
-  the model say that it declines, and what leads into the lines must not call them another's (see `disowned`);
-- quoted and fenced lines are not the model's words (see `replies`), nor is a line in quotation marks as a whole. But a
-  fence that ends the reply is, where its lines have the model's mark, or the material cannot be their source;
-- where lines have the mark that the model was asked for, only these count (see `own`). Where none has it, a line that
-  stands in the material may be repeated from there and does not count, and no reply does about a material that holds
-  answers in whatever form.
+- text after the last of these lines may explain the verdict, but must not name a worse one or deny it; the model must
+  not say that it declines; and the text before the lines must not introduce them as a quotation (see `disowned`);
+- quoted and fenced lines are not the model's words (see `replies`), nor is a line entirely in quotation marks. But a
+  fence at the end of the reply counts if its lines have the model's mark, or the material cannot be their source;
+- if lines have the mark that the model was asked for, only these count (see `own`). If none has it, a line that is in
+  the material may be repeated from there and does not count; and if the material contains answers in any form, the
+  whole reply does not count.
 
-Which lines there are, which words may stand in them, and how the verdict follows, is in the `Form` that the caller
-gives.
+The caller's `Form` has the labels, the words of their scales, and the rule from answers to verdict.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _IS_MARKUP = re.compile(r"\s*(?:```|~~~|<[a-z]+>\s*\Z|\\begin\s?\{\w+\*?\}\s*\Z|
 
 
 class Fault(Enum):
-    """Why a line, or all the lines with one label, give no answer."""
+    """Why a line, or all lines with one label, have no answer."""
 
     UNCLEAR = "unclear"
     REPEATED = "repeated"
@@ -63,10 +62,10 @@ _Reading = str | Fault
 
 @dataclass(frozen=True)
 class Form:
-    """What a reply has to hold: `lines` with words of `answers`, the last of them with one of `verdicts`.
+    """The required form of a reply: `lines` with words of `answers`, the last of them with one of `verdicts`.
 
-    `follows` gives the verdict for all the answers by key. `speaker` and `called` name, in reasons, who replies, and
-    what the lines are; `declines` says whether one of some lines says that they are not given.
+    `follows` gives the verdict for all answers by key. `speaker` and `called` are the names, in reasons, of the model
+    and of the lines; `declines` decides whether lines say that the model gives no answers.
     """
 
     lines: tuple[Criterion, ...]
@@ -83,11 +82,11 @@ class Form:
         return self.lines[-1]
 
     def scale(self, line: Criterion) -> Scale:
-        """The words that may stand in a line."""
+        """The scale of a line."""
         return self.verdicts if line.key == self.verdict.key else self.answers
 
     def speaks(self, shown: Material) -> bool:
-        """Whether a material may hold answers for the model to repeat."""
+        """Whether the material may contain answers that the model could repeat."""
         others = [name for line in self.lines[:-1] for name in line.names]
         return shown.speaks(
             self.verdict.names, others, tuple(dict.fromkeys((*self.answers.words, *self.verdicts.words)))
@@ -95,15 +94,15 @@ class Form:
 
     @cached_property
     def keys(self) -> Mapping[str, str]:
-        """What each label stands for, by its spelling."""
+        """The key of each label, by its spelling."""
         return {spelling(name): line.key for line in self.lines for name in line.names}
 
     @cached_property
     def labels(self) -> tuple[re.Pattern[str], Mapping[str, Criterion]]:
-        """A pattern for the start of a labelled line, up to its answer, and whose label each of its groups is.
+        """A pattern for the start of a labelled line, up to its answer, and the key for each of its groups.
 
-        The pattern alone says what a label is. It takes no letter of another alphabet for one of the label's, as
-        Python's does otherwise: to it, a dotless i is an i.
+        Only the pattern decides what a label is. It does not match letters of other alphabets, unlike Python's
+        default matching without case, where a dotless i is an i.
         """
         spelt = {form: line for line in self.lines for name in line.names for form in (_spelt(name), spelling(name))}
         longest_first = sorted(spelt, key=len, reverse=True)
@@ -114,7 +113,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a reply says: a verdict with all the answers by key; or None, the answers that were read, and a `reason`."""
+    """A parsed reply: a verdict with all answers by key; or None, the answers that were found, and a `reason`."""
 
     verdict: str | None
     answers: Mapping[str, str] = field(default_factory=dict)
@@ -128,11 +127,11 @@ def read_labelled(
     material: str | None = None,
     mark: str | None = None,
 ) -> Stated:
-    """What a reply about `material` says, where that is known. Never raises, whatever the text.
+    """Parses a reply about `material`, if that is known. Never raises.
 
-    `mark` is what the model was asked to begin its lines with; lines without it count where no line has it.
+    `mark` is the token that the model was asked to begin its lines with; lines without it count if no line has it.
 
-    Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
+    Reasons: `cut off`, `stopped: WORD` (the server stopped it), `empty`, `unclear thinking`, `unclosed fence`, `no
     ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `repeated: LABEL` (from the material),
     `contradiction: LABEL`, `taken back`, `declined`, `not its own words` (introduced as what it would write, say), `the
     verdict does not follow from the ratings`, `unmarked, and the material speaks as a judge`.
@@ -163,16 +162,16 @@ def read_labelled(
 
 
 def _unless_led_into(stated: Stated, text: str, form: Form, mark: str | None = None) -> Stated:
-    """The same, unless the line before the answers calls them another's."""
+    """The same, unless the line before the answers introduces them as a quotation."""
     if stated.reason is None and leads_elsewhere(_before_answers(text, form, mark)):
         return Stated(None, stated.answers, "not its own words")
     return stated
 
 
 def _before_answers(text: str, form: Form, mark: str | None) -> str:
-    """The last line before the block of answers, under this mark, that ends a text; an empty one where there is none.
+    """The last line before the block of answers, with this mark, at the end of a text; empty if there is none.
 
-    The block may stand in a fence or an environment: lines of markup alone belong to it.
+    The block may be in a fence or an environment: lines that are only markup belong to it.
     """
 
     def answers(line: str) -> bool:
@@ -188,9 +187,9 @@ def _before_answers(text: str, form: Form, mark: str | None) -> str:
 def _own(
     lines: Sequence[str], fence: Sequence[str], mark: str, form: Form
 ) -> tuple[Sequence[str], Sequence[str]] | None:
-    """What follows the mark in each line of a reply that answers under it, and the lines; None where none does.
+    """The text after the mark in each line of a reply that answers with it, and the lines; None if no line does.
 
-    The fence at the end belongs to the reply where it answers under the mark.
+    The fence at the end belongs to the reply if it answers with the mark.
     """
     lines = [*lines, *fence] if _answers(_after_mark(fence, mark), form) else lines
     own = _after_mark(lines, mark)
@@ -198,7 +197,7 @@ def _own(
 
 
 def _after_mark(lines: Sequence[str], mark: str) -> list[str]:
-    """What follows the mark in each line; nothing in place of a line without it."""
+    """The text after the mark in each line; empty for a line without it."""
     return [rest or "" for rest in marked(lines, mark)]
 
 
@@ -217,7 +216,7 @@ def _read(
     form: Form,
     shown: Material | None = None,
 ) -> Stated:
-    """What the lines that count say, of which there is one for each of `all_lines`."""
+    """Parses the lines that count, one for each of `all_lines`."""
     found, last = _readings(lines, form, shown)
     if not found:
         return Stated(None, reason=f"no {form.called}")
@@ -246,7 +245,7 @@ def _objection(
     drafts: Sequence[str],
     form: Form,
 ) -> str | None:
-    """Why a complete set of lines, of which the last one stands at `last`, does not count after all."""
+    """Why a complete set of lines, whose last one is at `last`, does not count after all."""
     if form.follows(answers) != verdict:
         return f"the verdict does not follow from the {form.called}"
     if _takes_back("\n".join(lines[last + 1 :]), verdict, form.verdicts):
@@ -260,12 +259,12 @@ def _objection(
 
 
 def _readings(lines: Sequence[str], form: Form, shown: Material | None = None) -> tuple[dict[str, list[_Reading]], int]:
-    """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does).
+    """The answers of the labelled lines, by key, and the index of the last one with an answer (-1 if none).
 
-    What the material says in the same form is taken to be repeated from there.
+    Answers that the material contains in the same form are taken to be repeated from there.
     """
     pattern, names = form.labels
-    found: dict[str, list[_Reading]] = {}
+    readings: dict[str, list[_Reading]] = {}
     last = -1
     for i, line in enumerate(map(_bare, lines)):
         if (match := pattern.match(line)) is None:
@@ -274,15 +273,15 @@ def _readings(lines: Sequence[str], form: Form, shown: Material | None = None) -
         if reading := _reading(line[match.end() :], form.scale(known), in_table=match[0][-1] in _COLUMNS):
             word = reading.value if isinstance(reading, Fault) else reading
             repeated = shown is not None and any(shown.says(name, word) for name in known.names)
-            found.setdefault(known.key, []).append(Fault.REPEATED if repeated else reading)
+            readings.setdefault(known.key, []).append(Fault.REPEATED if repeated else reading)
             last = i
-    return found, last
+    return readings, last
 
 
 def _lookalikes(lines: Sequence[str], form: Form) -> dict[str, set[_Reading]]:
-    """What lines say, by key, whose labels only look like ours, or that only other programs take for lines.
+    """The answers, by key, of lines whose labels only look like ours, or that are lines only in other programs.
 
-    Such lines never answer; but a reader may take them for answers.
+    Such lines are never answers, but a reader may take them for answers.
     """
     found: dict[str, set[_Reading]] = {}
     for line in lines:
@@ -295,13 +294,13 @@ def _lookalikes(lines: Sequence[str], form: Form) -> dict[str, set[_Reading]]:
 
 
 def _bare(line: str) -> str:
-    """A line without marks that only set it off: ticks, tags of HTML, boxes and letters of LaTeX (two deep)."""
+    """A line without emphasis: ticks, HTML tags, LaTeX boxes and fonts (nested up to two deep)."""
     line = _SET_ASIDE.sub(" ", unicodedata.normalize("NFC", line))
     return _SET_IN.sub(r" \1 ", _SET_IN.sub(r"\1", line)) if "\\" in line else line
 
 
 def _spelt(name: str) -> str:
-    """A name as the criteria have it, in lower case: `spelling` makes two letters of `ß`."""
+    """A name as in the criteria, in lower case: `spelling` would turn `ß` into two letters."""
     return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", name).lower()).strip()
 
 
@@ -311,7 +310,7 @@ def _label(name: str) -> str:
 
 
 def _reading(value: str, scale: Scale, *, in_table: bool) -> _Reading | None:
-    """What stands after a label: an answer, something that only looks like one, or None for prose and for nothing."""
+    """Parses the text after a label: an answer, a Fault if it only looks like one, or None for prose and no text."""
     if answer := scale.clean(value) or (scale.in_cell(value) if in_table else None):
         return answer
     return Fault.UNCLEAR if scale.begins(value) else None
@@ -328,6 +327,6 @@ def _agreed(readings: Sequence[_Reading]) -> _Reading:
 
 
 def _takes_back(text: str, verdict: str, verdicts: Scale) -> bool:
-    """Whether words after a verdict deny it, name a worse one, or say that it is none."""
+    """Whether the text after a verdict denies it, names a worse one, or says that it is not a verdict."""
     worse = verdicts.worse(verdict)
     return verdicts.denies(text, verdict) or not verdicts.named(text).isdisjoint(worse) or takes_back(text)

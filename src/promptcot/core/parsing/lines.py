@@ -12,12 +12,12 @@ _FOREIGN = re.compile(r"\r(?!\Z)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, without the breaks that end them; none for an empty text."""
+    """The lines of a text, without line breaks; none for an empty text."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     return lines if lines[-1] else lines[:-1]
 
 
 def foreign_lines(line: str) -> list[str]:
-    """What other programs would take for lines of their own within a line; nothing where it is one line for all."""
+    """The lines into which other programs would split a line; empty if none of them would."""
     parts = _FOREIGN.split(line)
     return parts if len(parts) > 1 else []

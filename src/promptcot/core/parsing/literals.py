@@ -27,7 +27,7 @@ _ESCAPE = re.compile(r"""\\(?:([\\"'])|(u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*+))
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """What was read: the strings, or None where the text is no such literal, and the position after what was read."""
+    """The strings, or None if the text is not such a literal, and the position after the parsed text."""
 
     strings: list[str] | None
     end: int
@@ -36,14 +36,14 @@ class Literal:
 def read(text: str, at: int, names: Container[str]) -> Literal:
     """The literal that opens at `at` with `[`, `(` or `{`.
 
-    A tuple has a comma. An object holds one list, under one of `names` (in lower case, with a space between words), and
-    beside it nothing but strings.
+    A tuple has a comma. An object has one list, under one of `names` (in lower case, with a space between words), and
+    otherwise only strings.
     """
     return _object(text, at, names) if text[at] == "{" else _sequence(text, at + 1, _CLOSING[text[at]])
 
 
 def read_items(text: str, at: int) -> Literal:
-    """Strings with commas between them up to the end of the text, which Python takes for a tuple."""
+    """Strings with commas between them up to the end of the text, which is a tuple in Python."""
     return _sequence(text, at, "")
 
 
@@ -55,22 +55,22 @@ def after_space(text: str, at: int) -> int:
 
 def _sequence(text: str, at: int, close: str) -> Literal:
     """Strings from `at` up to the bracket `close`."""
-    found: list[str] = []
+    strings: list[str] = []
     comma = False
     at = after_space(text, at)
     while token := _STRING.match(text, at):
-        found.append(_value(token))
+        strings.append(_value(token))
         at = after_space(text, token.end())
         if text[at : at + 1] != ",":
             break
         comma = True
         at = after_space(text, at + 1)
-    whole = at == len(text) if not close else text[at : at + 1] == close
-    return Literal(found if whole and (comma or close == "]") else None, at + len(close) if whole else at)
+    complete = at == len(text) if not close else text[at : at + 1] == close
+    return Literal(strings if complete and (comma or close == "]") else None, at + len(close) if complete else at)
 
 
 def _object(text: str, at: int, names: Container[str]) -> Literal:
-    """The members of an object from its brace on."""
+    """The list in an object, from its brace on."""
     strings: list[str] | None = None
     at = after_space(text, at + 1)
     while key := _STRING.match(text, at):
@@ -96,7 +96,7 @@ def _name(key: str) -> str:
 
 
 def _value(token: re.Match[str]) -> str:
-    """What a string says."""
+    """The content of a string."""
     if token["raw"]:
         return token["plain"]
     return _ESCAPE.sub(_unescaped, next(text for text in token.group("plain", "double", "single") if text is not None))

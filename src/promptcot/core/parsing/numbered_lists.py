@@ -29,20 +29,20 @@ class NumberedList:
 
 
 def find_lists(text: str) -> list[NumberedList]:
-    """All lists of two or more items that stand one item a line, in order."""
-    found: list[NumberedList] = []
+    """All lists of two or more items, one item a line, in order."""
+    lists: list[NumberedList] = []
     for match in _FIRST_TWO.finditer(text):
         between, close = match["between"], match["close"]
         items, end = [match["first"], match["second"]], match.end()
         while following := _item(len(items) + 1, between, close).match(text, end):
             items.append(following[1])
             end = following.end()
-        found.append(NumberedList(match.start(), end, tuple(items), between, close))
-    return found
+        lists.append(NumberedList(match.start(), end, tuple(items), between, close))
+    return lists
 
 
 def find_items(text: str, items: Sequence[str]) -> NumberedList | None:
-    """The list of exactly these items, two or more, in whatever style; the first one if there are several."""
+    """The list of exactly these items, two or more, in any style; the first one if there are several."""
     if len(items) < 2:
         return None
     pattern = rf"(?<!\d)1(?P<close>\D{{0,6}}?){re.escape(items[0])}"

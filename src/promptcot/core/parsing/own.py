@@ -25,7 +25,7 @@ BEFORE = (
     r"^[\s*_#|│┃+•·▪▫◦‣●○■□►▶–—-]*+(?:\[[xX]\]\s*+)?"
     r"(?:\(?(?:\d{1,2}\s*+[.):|]|(?:[a-z]|[ivx]{1,4})[.)])\s*+)?[\s*_\[【]*+"
 )
-"""A pattern for what may stand before a label: bullets, numbers, bold type, the bars of a table."""
+"""A pattern for the markup before a label: bullets, numbers, bold type, the bars of a table."""
 
 _FIRST_WORD = re.compile(rf"{BEFORE}[(`\\\[【*_]*+(?P<word>[A-Za-z0-9]{{1,40}}+)(?!\w)[\s\\\])】`*_:.|–-]*+")
 _ESCAPED = re.compile(
@@ -42,43 +42,43 @@ _SIGN = r"(?=[\s.,;!?'’()]{0,40}[^\w\s.,;!?'’()])(?:\W|_){1,60}+"
 
 
 def marked(lines: Sequence[str], mark: str) -> list[str | None]:
-    """For each line what follows the mark with which it begins; None for a line that does not begin with it.
+    """For each line that begins with the mark, the text after it; None for other lines.
 
-    Bullets and numbers may stand before the mark, which may be bold, in brackets or in the form of code.
+    Bullets and numbers may precede the mark, which may be bold, in brackets or formatted as code.
     """
-    found = map(_FIRST_WORD.match, lines)
+    matches = map(_FIRST_WORD.match, lines)
     return [
         line[word.end() :] if word and word["word"].lower() == mark.lower() else None
-        for line, word in zip(lines, found, strict=True)
+        for line, word in zip(lines, matches, strict=True)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a model was shown, as far as its replies are compared with it.
+    """The material that a model was shown, in the forms that its replies are compared with.
 
-    `said` are its letters in each way to take its markup off, a line for each; `plain` its folded text with what stands
-    between words.
+    `said` has its letters, one line for each way to remove the markup; `plain` is its folded text with the characters
+    between words kept.
     """
 
     said: str
     plain: str
 
     def says(self, name: str, answer: str) -> bool:
-        """Whether a line that gives this answer under this name may have been repeated from the material."""
+        """Whether a line with this label and answer may have been repeated from the material."""
         if " " in name.strip():
             return any(one + two in self.said for one, two in zip(_forms(name), _forms(answer), strict=True))
         return _labelled(name, answer).search(self.plain) is not None
 
     def names(self, verdict: Sequence[str]) -> bool:
-        """Whether it names the verdict, by a name of several words with little between them."""
+        """Whether it contains the verdict's label, with few characters between the words."""
         return any(" " in name.strip() and _apart(name).search(self.said) for name in verdict)
 
     def speaks(self, verdict: Sequence[str], others: Sequence[str], answers: Sequence[str]) -> bool:
-        """Whether it may hold an answer in the form of the model's, however written.
+        """Whether it may contain an answer in the form of the model's, in any spelling.
 
-        It does where it names the verdict and has a word for it, or rates one of the others. Names of one word, which
-        stand in any text, count where an answer follows.
+        It does if it contains the verdict's label and one of its words, or rates one of the others. Labels of one word,
+        which occur in any text, count if an answer follows.
         """
         if self.names(verdict) and any(letters(answer) in self.said for answer in answers):
             return True
@@ -89,32 +89,32 @@ class Material:
 
 @lru_cache(maxsize=8)
 def material_of(text: str) -> Material:
-    """What replies are compared with. Takes time that grows with the length of the text."""
+    """The material that replies are compared with. Takes linear time."""
     forms = _without_markup(text)
-    backwards = forms[1][::-1]  # as it is shown behind U+202E
+    backwards = forms[1][::-1]  # as it is displayed after U+202E (right-to-left override)
     said = dict.fromkeys(form for one in (*forms, backwards) for form in _forms(one))
     return Material("\n".join(said), "\n".join(dict.fromkeys(map(folded, forms))))
 
 
 def repeats(part: str, shown: str, least: int = 20) -> bool:
-    """Whether a text of at least so many letters stands in what a model was shown, in whatever markup."""
+    """Whether a text of at least `least` letters occurs in the material, in any markup."""
     own = letters(part)
     return len(own) >= least and any(own in letters(form) for form in _without_markup(shown))
 
 
 def _without_markup(text: str) -> list[str]:
-    """A text as it is, without escapes, without line breaks that are escaped, and without markup."""
+    """The text in four forms: unchanged, unescaped, without escaped line breaks, and without markup."""
     plain = visible(unescaped(text))
     return [text, plain, _CONTROL.sub(" ", plain), _MARKUP.sub("", plain)]
 
 
 def unescaped(text: str) -> str:
-    """The text behind the escapes of JSON, HTML and addresses, also where they are escaped in turn."""
+    """The text with escapes of JSON, HTML and URLs decoded, also nested ones."""
     for _ in range(_UNESCAPED_AT_MOST):
         plain = _ESCAPED.sub(_character, html.unescape(text))
         if plain == text:
             break
-        text = plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # pairs are one character
+        text = plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # joins surrogates
     return text
 
 
@@ -124,13 +124,13 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def _forms(text: str) -> tuple[str, str]:
-    """The letters of a text: with its digits, which may stand for letters, and without, which may be numbering."""
+    """The letters of a text: with digits, which may replace letters, and without digits, which may be numbering."""
     return letters(text), letters(_DIGITS.sub(" ", text))
 
 
 @lru_cache(maxsize=256)
 def _labelled(name: str, answer: str) -> re.Pattern[str]:
-    """A label of one word and its answer, with a sign between that is none of a sentence, and no phrase after it."""
+    """A pattern for a one-word label and its answer, with a mark between, rare in prose, and no phrase after it."""
     one, two = re.escape(folded(name)), re.escape(folded(answer))
     phrase = r"[ -](?![a-z -]{1,40}[:=|])[a-z]"
     return re.compile(rf"(?<!\w){one}{_SIGN}(?:\w{{1,12}}+{_SIGN})?{two}(?!\w|{phrase})")
@@ -138,7 +138,7 @@ def _labelled(name: str, answer: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _apart(name: str) -> re.Pattern[str]:
-    """The words of a name, at most some letters apart, also from the last to the first."""
+    """A pattern for the words of a label, a few letters apart at most, also in reverse order."""
     words = [re.escape(letters(word)) for word in name.split()]
     gap = rf".{{0,{_APART}}}?"
     return re.compile(f"{gap.join(words)}|{gap.join(words[::-1])}")
@@ -146,6 +146,6 @@ def _apart(name: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _row(verdict: tuple[str, ...], others: tuple[str, ...], answers: tuple[str, ...]) -> re.Pattern[str]:
-    """The head of a table from the verdict on, and two answers after it."""
+    """A pattern for the header of a table from the verdict on, and two answers after it."""
     one, more, words = ("|".join(re.escape(letters(word)) for word in names) for names in (verdict, others, answers))
     return re.compile(rf"(?:{one})(?:{more})*+(?:{words}){{2}}")

@@ -1,9 +1,9 @@
 """Finds phrases from a domain's files in a text.
 
-A phrase is words with blanks between them, in small letters. `(a|b c)` is one of several, `[a|b]` may be missing,
-`word*` is any word that begins so, and `...` stands for up to five words of the same sentence, none of which denies.
-A comma may stand between words. They are looked for in a text without markup, and without contractions: "can't" and
-"cannot" are "can not" there (`plain`), which takes long; `needles` tell at once of most texts that they say none.
+A phrase is words with blanks between them, in lower case. `(a|b c)` is one of several, `[a|b]` may be missing,
+`word*` is any word with this beginning, and `...` stands for up to five words of the same sentence, none a negation.
+A comma may separate words. Phrases are searched in a text without markup and contractions: "can't" and "cannot" become
+"can not" (`plain`). This is slow, so `needles` quickly exclude most texts that have no phrase.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*(?:[-•>]|\d+[.
 
 
 def matcher(phrases: Iterable[str]) -> re.Pattern[str] | None:
-    """A pattern for any of these in a `plain` sentence; None where there is none. Raises ValueError, as `patterns`."""
-    found = patterns(phrases)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(found)})") if found else None
+    """A pattern for any of these phrases in a `plain` sentence; None without any. Raises ValueError, as `patterns`."""
+    alternatives = patterns(phrases)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})") if alternatives else None
 
 
 def patterns(phrases: Iterable[str]) -> list[str]:
-    """The same for each, not compiled, which takes long. Raises ValueError for a text that is no phrase."""
+    """The pattern of each phrase, not compiled because that is slow. Raises ValueError for an invalid phrase."""
     return [_pattern(phrase) for phrase in phrases]
 
 
 Needles = tuple[tuple[str, ...], ...]
-"""Parts of a phrase's words: for each required piece, one for each form."""
+"""Substrings of a phrase: for each required piece, one for each of its forms."""
 
 
 def needles(phrases: Iterable[str]) -> list[Needles]:
-    """For each phrase what stands in any text in small letters that says it, plain or not."""
+    """For each phrase, substrings of every lower-case text that contains it, plain or not."""
     return list(dict.fromkeys(map(_needles, phrases)))
 
 
 def has_one(text: str, phrases: Iterable[Needles]) -> bool:
-    """Whether a text in small letters has the needles of a phrase."""
+    """Whether a lower-case text has the needles of a phrase."""
     return any(all(any(form in text for form in piece) for piece in phrase) for phrase in phrases)
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text as they are, without lines that quote another text."""
+    """The sentences of a text, unchanged, without quoted lines."""
     return [part for part in _SENTENCE.split(text) if part.strip() and not part.lstrip().startswith(">")]
 
 
 def plain(text: str) -> str:
-    """A text in small letters without markup and contractions, with single blanks."""
+    """A text in lower case without markup and contractions, with single blanks."""
     text = _MARKUP.sub(lambda match: match[1] or " ", text.translate(_APOSTROPHES)).lower()
     for contracted, whole in _CONTRACTED:
         text = contracted.sub(whole, text)
@@ -87,5 +87,5 @@ def _needles(phrase: str) -> Needles:
 
 
 def _kept(word: str) -> str:
-    """What of a word of a phrase stands in each text that has it, also in one with contractions."""
+    """The part of a phrase's word that is in every text with the word, also if that is contracted."""
     return "" if word in _CONTRACTED_WORDS or "'" in word else word.split("*")[0]

@@ -1,13 +1,13 @@
 """Learns a prompt template from rows with prompts, so that new prompts have exactly the same wording.
 
 A prompt is taken to be constant text, a numbered list of concepts, constant text, with the level in one or more places
-outside the list. Two rows with different levels show where the level stands; then every row has to be rebuilt from its
-concepts and level, byte for byte, or nothing is learnt. What is inserted is data: a template is pieces of text that are
-joined, not a language in which anything could be evaluated.
+outside the list. Two rows with different levels show where the level is; then every row has to be rebuilt from its
+concepts and level, byte for byte, or nothing is learnt. Inserted text is data: a template is pieces of text that are
+joined, and nothing is evaluated.
 
-Rows may say their concepts and level in `foundational_concepts` and `level`. Where they do not, these are read from the
-prompt: the list has to stand one concept a line, and the level has to be a known one (once the wording is learnt, any
-single word in its place will do). Rows are read as a stream, more than once; only a few are held in memory.
+Rows may have their concepts and level in `foundational_concepts` and `level`. Otherwise these are parsed from the
+prompt: the list must have one concept a line, and the level must be a known one (once the wording is learnt, any
+single word in its place is accepted). Rows are streamed more than once; only a few are held in memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Rows = Sequence[Row] | Callable[[], Iterable[Row]]
 
 @dataclass(frozen=True, slots=True)
 class LearntTemplate:
-    """A wording. `head` and `tail` are the texts around the list, each cut where the level stands.
+    """A wording. `head` and `tail` are the texts around the list, each split at the places of the level.
 
     The list is `1`, `close` and a concept; then, for each further one, `between`, its number, `close` and the concept.
     """
@@ -58,9 +58,9 @@ class LearntTemplate:
     def _items(self, text: str) -> list[str]:
         """The concepts of a list, whose first `1` and `close` are already gone."""
         concepts: list[str] = []
-        found = "1"
-        while found:
-            concept, found, text = text.partition(f"{self.between}{len(concepts) + 2}{self.close}")
+        separator = "1"
+        while separator:
+            concept, separator, text = text.partition(f"{self.between}{len(concepts) + 2}{self.close}")
             concepts.append(concept)
         return concepts
 
@@ -69,7 +69,7 @@ def learn_template(rows: Rows, levels: Sequence[str], source: str = "rows") -> L
     """The wording that all `rows` share; `source` names them in errors.
 
     Raises InputError if there are no rows, a row has no prompt or does not fit the wording (the first such row, and how
-    it differs), or it cannot be told where the list or the level stands.
+    it differs), or the place of the list or the level is ambiguous.
     """
     one, other = _examples(rows, levels, source)
     head, tail = _cut_both(one, other, levels, source) if other else _cut_alone(one, levels, source)
@@ -84,7 +84,7 @@ def learn_template(rows: Rows, levels: Sequence[str], source: str = "rows") -> L
 
 @dataclass(frozen=True, slots=True)
 class _Example:
-    """A row to learn from: its number, its list, the texts around that, and its level if it says one."""
+    """A row to learn from: its number, its list, the texts around that, and its level if it has the field."""
 
     number: int
     found: NumberedList
@@ -101,16 +101,16 @@ def _numbered(rows: Rows, source: str) -> Iterator[tuple[int, Row]]:
 
 
 def _examples(rows: Rows, levels: Sequence[str], source: str) -> tuple[_Example, _Example | None]:
-    """The first row with a list, and the first one after it whose level is another, if there is one."""
+    """The first row with a list, and the first one after it with another level, if there is one."""
     which = _which_list(rows, source)
     examples = (_example(number, row, which) for number, row in _numbered(rows, source))
-    found = (example for example in examples if example)
-    one = next(found)
-    return one, next((other for other in found if _levels(one, other, levels)), None)
+    examples_with_list = (example for example in examples if example)
+    one = next(examples_with_list)
+    return one, next((other for other in examples_with_list if _levels(one, other, levels)), None)
 
 
 def _which_list(rows: Rows, source: str) -> int:
-    """The index, among the lists of a prompt, of the one that holds the concepts: the first that varies."""
+    """The index, among the lists of a prompt, of the list of concepts: the first that varies."""
     first: Row | None = None
     for _, row in _numbered(rows, source):
         if first is None:
@@ -124,7 +124,7 @@ def _which_list(rows: Rows, source: str) -> int:
 
 
 def _lists(row: Row) -> list[NumberedList]:
-    """The lists that may be the concepts': the one of the row's own concepts, or else all of the prompt."""
+    """The lists that may hold the concepts: the one with the concepts of the row's field, or else all of the prompt."""
     concepts = _concepts(row)
     if concepts is None:
         return find_lists(row["prompt"])
@@ -152,7 +152,7 @@ def _level(row: Row) -> str | None:
 
 
 def _levels(one: _Example, other: _Example, levels: Sequence[str]) -> tuple[str, str] | None:
-    """The levels of two examples if they differ and are known: said by the rows, or mentioned more often in one."""
+    """The levels of two examples if they differ and are known: from their fields, or mentioned more often in one."""
     if one.level and other.level:
         return (one.level, other.level) if one.level != other.level else None
     mentions, others = _mentions(one, levels), _mentions(other, levels)
@@ -161,7 +161,7 @@ def _levels(one: _Example, other: _Example, levels: Sequence[str]) -> tuple[str,
 
 
 def _mentions(example: _Example, levels: Sequence[str]) -> Counter[str]:
-    """How often each level stands around the list of an example."""
+    """How often each level occurs around the list of an example."""
     return Counter(level for text in (example.head, example.tail) for level in _mention(levels).findall(text))
 
 
@@ -175,7 +175,7 @@ def _any_of(levels: Sequence[str]) -> str:
 
 
 def _cut_alone(one: _Example, levels: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Head and tail cut at the level, where all rows have the same one: possible if no other level is mentioned."""
+    """Head and tail split at the level, if all rows have the same one: possible if no other level is mentioned."""
     mentioned = sorted({*_mentions(one, levels), *([one.level] if one.level else [])})
     if not mentioned:
         raise InputError(
@@ -194,9 +194,9 @@ def _cut_alone(one: _Example, levels: Sequence[str], source: str) -> tuple[tuple
 def _cut_both(
     one: _Example, other: _Example, levels: Sequence[str], source: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Head and tail cut where each example has its own level, and all else is the same."""
+    """Head and tail, split where each example has its own level; the rest must be equal."""
     differing = _levels(one, other, levels)
-    assert differing is not None  # that is how the other example was chosen
+    assert differing is not None  # the other example was chosen that way
     where = f"{source}: row {other.number} does not fit the wording of row {one.number}"
     head = _align(one.head, other.head, differing, f"{where} before the list")
     tail = _align(one.tail, other.tail, differing, f"{where} after the list")
@@ -204,9 +204,9 @@ def _cut_both(
 
 
 def _align(one: str, other: str, levels: tuple[str, str], where: str) -> tuple[str, ...]:
-    """The common text of both, cut where `one` has the first level and `other` the second. InputError if there is none.
+    """The common text of both, split where `one` has the first level and `other` the second. InputError if they differ.
 
-    Where other levels are listed as part of the wording, they stand in both texts alike and are not cut.
+    Other levels that are listed as part of the wording are in both texts, and not split at.
     """
     cuts, start, i, j = [], 0, 0, 0
     while i < len(one) or j < len(other):
@@ -222,7 +222,7 @@ def _align(one: str, other: str, levels: tuple[str, str], where: str) -> tuple[s
 
 
 def _complaint(template: LearntTemplate, row: Row, levels: Sequence[str]) -> str | None:
-    """How the row differs from what the template makes of its concepts and level, or None if it does not."""
+    """How the row differs from the template filled with its concepts and level, or None if it does not."""
     concepts, level, prompt = _concepts(row), _level(row), row["prompt"]
     if concepts is None or level is None:
         read = template.read(prompt, levels)
@@ -242,10 +242,10 @@ def _missing(template: LearntTemplate, prompt: str) -> str:
     """The first piece of constant text that a prompt lacks, in order."""
     at = 0
     for piece in (*template.head, f"1{template.close}", *template.tail):
-        found = prompt.find(piece, at)
-        if found < 0:
+        place = prompt.find(piece, at)
+        if place < 0:
             return f"after character {at} it lacks the text {_excerpt(piece, 0)}"
-        at = found + len(piece)
+        at = place + len(piece)
     return "its list or its level is written in another way"
 
 

@@ -3,15 +3,15 @@
 Decides what counts as a refusal; the phrases come from the domain's `[[refusals]]` (see `core.domains`). Precision has
 priority over recall, because a proof by contradiction must not count as a vote against its problem:
 
-- a boxed answer that is one of the `boxed` phrases, such as "impossible", or states one of the others, refuses, unless
-  the problem asks for such an answer by one of the `asked` phrases ("or state that there is none");
-- a sentence that speaks of the problem as a whole (`said`: "the problem as stated is contradictory") refuses wherever
-  it stands, unless a later one takes it back ("I misread it");
-- a sentence about the conditions or the objects (`concluded`: "no such triangle exists") refuses only among the last
-  ones of a reply that gives no answer: with one in a box, or in a later sentence ("so the sum is 5"), it was a step;
-- a sentence that supposes, denies, opens a case, or draws its own conclusion ("…, so x must be even") refuses nothing.
+- a boxed answer that is one of the `boxed` phrases, such as "impossible", or contains one of the others, unless
+  the problem asks for such an answer by one of the `asked` phrases ("or state that there is none"), is a refusal;
+- a sentence about the whole problem (`said`: "the problem as stated is contradictory") is a refusal anywhere in the
+  reply, unless a later one retracts it ("I misread it");
+- a sentence about conditions or objects (`concluded`: "no such triangle exists") is a refusal only among the last
+  ones of a reply without an answer: before a box or a later sentence with an answer ("so the sum is 5"), it is a step;
+- a sentence that supposes, denies, opens a case, or draws a conclusion ("…, so x must be even") is not a refusal.
 
-What the reply thought before its answer is left to the caller, who takes it off.
+The caller removes the thinking before the answer.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from promptcot.core.parsing.phrases import has_one, matcher, needles, plain, sen
 from promptcot.core.refusing import Refusal
 
 _LAST = 3
-"""How many sentences at the end of a reply conclude it."""
+"""How many sentences at the end of a reply count as its conclusion."""
 
 _LONGEST_BOXED = 120
-"""The most characters of an answer that says no more than a refusal."""
+"""The most characters of a boxed answer that can be a refusal."""
 
 _RELATION = r"(?:[=<>≤≥≠]|\\(?:leq?|geq?|neq?|in)\b)"
 _RESET = re.compile(r"\b(?:so|thus|hence|therefore|consequently|which means that?|we conclude that)\b")
@@ -69,10 +69,10 @@ _DOUBTING = re.compile(r"\b(?:seems?|appears?|looks?|perhaps|maybe|possibly|prob
 
 
 def refusal(text: str, boxed: str | None, problem: str, refusals: Sequence[Refusal]) -> str | None:
-    """The reason for which a reply, without its thinking, refuses its problem; None where it does not.
+    """The reason for which a reply, without its thinking, refuses its problem; None if it does not.
 
-    `boxed` is the answer that the domain's verifier finds in it. Of several reasons the first in the domain's order
-    counts. Takes time linear in the lengths.
+    `boxed` is the answer that the domain's verifier finds in it. The first match in the domain's order counts.
+    Takes time linear in the lengths.
     """
     if boxed is not None and (in_box := _boxed(boxed, refusals)):
         return None if any(_asks(problem, refusal) for refusal in in_box) else in_box[0].reason
@@ -85,15 +85,15 @@ def refusal(text: str, boxed: str | None, problem: str, refusals: Sequence[Refus
 
 
 def _is_said(parts: Sequence[str], refusal: Refusal, answered: bool) -> bool:
-    """Whether a sentence of a reply, which has an answer in a box or none, says so, and no later one takes it back."""
-    found = (place for place, part in enumerate(parts) if _may_say(part, refusal.said))
-    says = (place for place in found if _says(plain(parts[place]), refusal.said, doubts=not answered))
+    """Whether a sentence of a reply states the refusal, and no later one retracts it; `answered`: it has a box."""
+    places = (place for place, part in enumerate(parts) if _may_say(part, refusal.said))
+    says = (place for place in places if _says(plain(parts[place]), refusal.said, doubts=not answered))
     first = next(says, None)
     return first is not None and not any(_TAKES_BACK.search(plain(part)) for part in parts[first + 1 :])
 
 
 def _is_concluded(parts: Sequence[str], refusal: Refusal) -> bool:
-    """Whether one of the last sentences of a reply says so, and no later one gives an answer nevertheless."""
+    """Whether one of the last sentences of a reply states the refusal, and no later one gives an answer."""
     last = [plain(part) for part in parts[-_LAST:]]
     answers = [bool(_ANSWERS.search(part)) and not _ANSWERS_NOT.search(part) for part in last]
     return any(
@@ -102,7 +102,7 @@ def _is_concluded(parts: Sequence[str], refusal: Refusal) -> bool:
 
 
 def _may_say(text: str, phrases: tuple[str, ...]) -> bool:
-    """Whether a text in small letters may state one of the phrases: a quick look, before the text is made plain."""
+    """Whether a lower-case text may contain one of the phrases: a quick test, before the text is made plain."""
     return has_one(text, _needles(phrases))
 
 
@@ -113,7 +113,7 @@ def _asks(problem: str, refusal: Refusal) -> bool:
 
 
 def _boxed(answer: str, refusals: Sequence[Refusal]) -> list[Refusal]:
-    """The refusals one of whose boxed phrases is the whole of an answer, or that it states as a sentence."""
+    """The refusals of which a `boxed` phrase is the whole answer, or of which another phrase occurs in it."""
     text = plain(plain(answer)).strip(" .$!\"'(){}")  # twice: `\\text{no\\ solution}`
     return [one for one in refusals if _is_boxed(text, one)] if len(text) <= _LONGEST_BOXED else []
 
@@ -126,7 +126,7 @@ def _is_boxed(text: str, refusal: Refusal) -> bool:
 
 
 def _says(sentence: str, phrases: tuple[str, ...], *, doubts: bool) -> bool:
-    """Whether a sentence states one of the phrases; with `doubts` also as what seems so."""
+    """Whether a sentence states one of the phrases; with `doubts` also if it only says that it seems so."""
     pattern = _matcher(phrases)
     return any(_is_meant(sentence, match, doubts) for match in (pattern.finditer(sentence) if pattern else ()))
 

@@ -2,7 +2,7 @@
 
 A judge may repeat the material that it rates, and the material may try to speak as the judge. Therefore lines that
 start with `>`, fenced code, comments, and quotations in HTML and LaTeX are removed, unless the whole reply is one
-fence. If fences do not pair up, it is unknown which side of them is quoted, and the reply is refused. The caller parses
+fence. If fences do not pair up, it is unknown which text is quoted, and the reply is unreadable. The caller parses
 the rest.
 
 Some servers leave the token that ends a model's turn in the text. It is removed from the end.
@@ -27,10 +27,10 @@ _QUOTATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply parted into its answer and the thinking before it.
+    """A reply split into its answer and the thinking before it.
 
-    `opened` tells whether the reply itself opened the thinking. Where it did not (some chat templates open it in the
-    prompt), the closing tag may as well be a quotation, and what stands before it cannot simply be forgotten.
+    `opened` tells whether the reply itself opened the thinking. If it did not (some chat templates open it in the
+    prompt), the closing tag may also be a quotation, so the text before it still matters.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Answer:
 
 
 def stopped_early(finish_reason: FinishReason) -> str | None:
-    """Why a reply is not all that the model had to say: `cut off`, or `stopped: WORD`; None for a finished one."""
+    """Why a reply is incomplete: `cut off`, or `stopped: WORD`; None for a finished one."""
     if is_finished(finish_reason):
         return None
     word = finish_of(finish_reason)
@@ -47,7 +47,7 @@ def stopped_early(finish_reason: FinishReason) -> str | None:
 
 
 def ended(reply: Completion) -> Completion:
-    """A finished reply without the end tokens in its text, which it then has in `end_tokens`; any other as it is."""
+    """A finished reply with the end tokens moved from its text to `end_tokens`; other replies unchanged."""
     text = without_end_tokens(reply.text) if reply.finished else reply.text
     if text == reply.text:
         return reply
@@ -57,7 +57,7 @@ def ended(reply: Completion) -> Completion:
 def split_thinking(reply: str) -> Answer | None:
     """The reply without its thinking and the tokens that end the turn.
 
-    None where the thinking does not end, or where its end is in doubt.
+    None if the thinking does not end, or if its end is in doubt.
     """
     reply = without_end_tokens(reply)
     if _OPEN not in reply and _CLOSE not in reply:
@@ -70,7 +70,7 @@ def split_thinking(reply: str) -> Answer | None:
 
 
 def fence_at_end(text: str) -> list[str]:
-    """The lines in the fence with which a text ends after other words, where it is the only one; else nothing."""
+    """The lines in the fence at the end of a text, if it is the only one and follows other text; else empty."""
     lines = [line for line in lines_of(text) if line.strip()]
     fences = _fences(lines)
     if len(fences) != 2 or fences[0] == 0 or fences[1] != len(lines) - 1:
@@ -79,7 +79,7 @@ def fence_at_end(text: str) -> list[str]:
 
 
 def own_lines(text: str) -> list[str] | None:
-    """The lines that are not quoted; None where a fence does not close."""
+    """The lines that are not quoted; None if a fence does not close."""
     lines = [line for line in lines_of(text) if line.strip()]
     fences = _fences(lines)
     if len(fences) % 2:
@@ -95,8 +95,8 @@ def _fences(lines: Sequence[str]) -> list[int]:
 
 
 def _unquoted(lines: Sequence[str]) -> list[str]:
-    """The lines outside quotations; one that does not close goes on to the end."""
-    found: list[str] = []
+    """The lines outside quotations; an unclosed quotation extends to the end."""
+    unquoted: list[str] = []
     close = ""
     for line in lines:
         opening = None if close else _QUOTATION.match(line)
@@ -104,12 +104,12 @@ def _unquoted(lines: Sequence[str]) -> list[str]:
         if close:
             close = "" if close in line.lower() else close
         elif not line.lstrip().startswith(">"):
-            found.append(line)
-    return found
+            unquoted.append(line)
+    return unquoted
 
 
 def _close(opening: re.Match[str]) -> str:
-    """What ends a quotation."""
+    """The text that closes a quotation."""
     if opening["comment"]:
         return "-->"
     return f"</{opening['tag'].lower()}" if opening["tag"] else f"\\end{{{opening['environment'].lower()}"

@@ -33,10 +33,10 @@ _NO_FAULT = re.compile(
     r"|(?:second|other|further|extra|additional|missing|undefined) \w+|terms?|symbols?|assumptions?|conditions?)\b",
     re.IGNORECASE,
 )
-"""What a reason may deny with a good answer; there "no" is not an answer."""
+"""Faults that the reason for a good answer may deny, as in "no contradiction"; there "no" is not an answer."""
 _CELLS = re.compile("[|│┃]")
 _WITHIN_WORDS = 3
-"""The least length of a scale's word that is also looked for within other words: `imperfect`, but not `know`."""
+"""The minimum length of a scale's word that is also searched within other words: `imperfect`, but not `know`."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class Scale:
     words: tuple[str, ...]
 
     def word(self, text: str) -> str | None:
-        """The word of the scale that this text is, in any case; None where it is none."""
+        """The word of the scale that equals this text, ignoring case; None if there is none."""
         return next((word for word in self.words if word == text.lower()), None)
 
     def begins(self, value: str) -> bool:
-        """Whether a value that is no answer starts like one."""
+        """Whether a value that is not an answer starts like one."""
         return bool(self.named(" ".join(_WORD.findall(value[:100])[:3])))
 
     def clean(self, value: str) -> str | None:
-        """The word with which a value begins, where at most a reason follows that leaves it certain."""
+        """The word at the beginning of a value, if at most a reason follows that does not make it uncertain."""
         match = self._pattern.match(value)
         if (
             match
@@ -65,21 +65,21 @@ class Scale:
         return None
 
     def in_cell(self, row: str) -> str | None:
-        """The word in the one cell of a table's row that holds nothing else, where reasons stand before it."""
+        """The word in the only cell of a table's row that has just a word, if reasons precede it."""
         cells = _CELLS.split(row)
-        given = [(place, word) for place, cell in enumerate(cells) if (word := self.word(cell.strip(" \t*_`.")))]
-        if len(given) != 1:
+        words = [(place, word) for place, cell in enumerate(cells) if (word := self.word(cell.strip(" \t*_`.")))]
+        if len(words) != 1:
             return None
-        [(place, word)] = given
+        [(place, word)] = words
         reasons = " ".join(cells[:place] + cells[place + 1 :])
         return None if self._doubts(reasons, word) or self.denies(row, word) else word
 
     def named(self, text: str) -> set[str]:
-        """All words of a text that are of the scale or contain one that is, in lower case."""
+        """All words of a text that are in the scale or contain a word of it, in lower case."""
         return {word for word in _WORD.findall(text.lower()) if any(_is_in(one, word) for one in self.words)}
 
     def denies(self, text: str, word: str) -> bool:
-        """Whether a text says that this word does not hold."""
+        """Whether a text denies this word."""
         negated = {match[1].lower() for match in self._denied.finditer(text)}
         return word in negated or not self.named(text).isdisjoint({f"im{word}", f"un{word}"})
 
@@ -88,7 +88,7 @@ class Scale:
         return self.words[self.words.index(word) + 1 :]
 
     def _doubts(self, rest: str, word: str) -> bool:
-        """Whether what follows a word on its line makes it less than certain."""
+        """Whether the rest of the line makes a word uncertain."""
         rest = _NO_FAULT.sub(" ", rest)
         return not self.named(rest) <= {word} or self.denies(rest, word) or bool(_DOUBTED.match(rest))
 

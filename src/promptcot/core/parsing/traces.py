@@ -15,9 +15,9 @@ Malformed = Literal["thinking not closed", "thinking closed twice", "thinking op
 
 
 def malformed(prompt: str, completion: str) -> Malformed | None:
-    """What is wrong with the form of a trace; None for a sound one, and for one without any thinking.
+    """What is wrong with the form of a trace; None for a well-formed one, and for one without thinking.
 
-    A prompt that ends by opening the thinking has opened it for the completion.
+    If the prompt ends by opening the thinking, the completion starts within it.
     """
     opened_by_prompt = prompt.rstrip().endswith(OPEN)
     text = completion.lstrip()
@@ -32,18 +32,18 @@ def malformed(prompt: str, completion: str) -> Malformed | None:
 
 
 def after_thought(completion: str) -> str | None:
-    """What follows the thinking, if there is any; None where thinking is opened and never closed."""
+    """The text after the thinking, if there is any; None if the thinking is never closed."""
     text = completion.rpartition(CLOSE)[2]
     return None if OPEN in text else text
 
 
 def opened(completion: str) -> str:
-    """A trace as it reads by itself: thinking that the prompt opened is opened in it."""
+    """The trace with its own opening tag, if the prompt opened the thinking."""
     return f"{OPEN}\n{completion.lstrip()}" if CLOSE in completion and OPEN not in completion else completion
 
 
 def with_thought(thinking: str, answer: str) -> str:
-    """A trace out of thinking and answer that were kept apart; an answer that has thinking in it is one already."""
+    """Joins thinking and answer that were stored separately; an answer that contains thinking is already a trace."""
     if not thinking.strip() or answer.lstrip().startswith(OPEN) or CLOSE in answer:
         return answer
     return f"{OPEN}\n{thinking.strip()}\n{CLOSE}\n\n" + answer.lstrip("\n")

@@ -1,7 +1,7 @@
 """Parses a verifier's vote. It is unreadable unless it has an answer to each criterion and a verdict that agrees.
 
 `labelled` decides how strictly it is parsed and whose words count, as for judges. A vote that cannot be parsed is
-undecided, never valid; so is one that says so itself, since a criterion stayed unclear to it. The criteria come from
+undecided, never valid; so is one that says that a criterion is unclear. The criteria come from
 the domain's `verify.toml`.
 """
 
@@ -23,9 +23,9 @@ _ANSWERS, _VERDICTS = Scale(ANSWERS), Scale(VERDICTS)
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What a verifier said. `answers` are by key; those of a vote that cannot be read count for nothing and are empty.
+    """A verifier's reply, parsed. `answers` are by key, and empty for a vote that cannot be parsed.
 
-    `reason` says why it cannot be read, and is None otherwise.
+    `reason` says why it cannot be parsed, and is None otherwise.
     """
 
     verdict: VoteVerdict
@@ -36,7 +36,7 @@ class Vote:
 def read_vote(
     text: str, finish_reason: FinishReason, verification: Verification, problem: str, mark: str | None = None
 ) -> Vote:
-    """The vote in a reply about `problem`. Never raises, whatever the text.
+    """The vote in a reply about `problem`. Never raises.
 
     `mark` and the reasons are those of `labelled.read_labelled`.
     """

@@ -1,7 +1,7 @@
-"""Endless streams of combinations without repetition, each with a level, and when such a stream ends.
+"""Streams of combinations without repetition, each with a level, and when such a stream ends.
 
-Decides what counts as the same combination (the same set of concepts, whatever the level) and when to give up looking
-for a new one. How one combination is drawn is in `promptcot.core.sampling`.
+Decides what counts as the same combination (the same set of concepts, at any level) and when to stop searching for a
+new one. `sampler` draws the combinations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATIENCE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Concepts in the order in which they were drawn, and the level of the problem to be made of them."""
+    """Concepts in the order of the draw, and the level of the problem to generate from them."""
 
     concepts: tuple[str, ...]
     level: str
@@ -44,10 +44,10 @@ class Exhausted(Exception):
 def combinations(
     sampler: Sampler, levels: Sequence[str], seed: int, fitting: LevelLaw | None = None
 ) -> Iterator[Combination]:
-    """Combinations that are all different; a longer stream begins with a shorter one.
+    """Distinct combinations; a longer stream begins with the same combinations.
 
-    Levels are drawn uniformly, or by `fitting`, which was made for the same table and levels. Remembers a number of 64
-    bits for each. Raises Exhausted when no new one comes, InputError without levels.
+    Levels are drawn uniformly, or by `fitting`, which was made for the same table and levels. Stores 64 bits
+    for each. Raises Exhausted when no new one is found, InputError without levels.
     """
     if not levels:
         raise InputError("levels: give at least one")

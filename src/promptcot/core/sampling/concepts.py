@@ -1,7 +1,7 @@
 """The concepts of a file of concept combinations, their frequencies and their co-occurrence.
 
-Decides what counts as one concept (its name without surrounding white space) and how co-occurrence is stored. Reading
-files is left to the callers, and drawing new combinations to `promptcot.core.sampling`.
+Decides what counts as one concept (its name without surrounding white space) and how co-occurrence is stored. Callers
+read the files, and `sampler` draws new combinations.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ConceptTable:
     def from_rows(cls, rows: Iterable[Iterable[str]]) -> ConceptTable:
         """Count the seed rows, each a list of concept names, in one pass.
 
-        A concept that is repeated inside one row counts once; names that are empty without their white space are
+        A concept that is repeated in one row counts once; names that contain only white space are
         ignored.
 
         Raises:
@@ -58,10 +58,10 @@ class ConceptTable:
 
 
 def align_embeddings(table: ConceptTable, names: Iterable[str], rows: int) -> Int32:
-    """Return (N,) the matrix row of each concept, so that the matrix itself is never copied or reordered.
+    """Return (N,) the matrix row of each concept, so that the matrix is never copied or reordered.
 
-    `names` belong to the `rows` rows of an embedding matrix, in order. Names that the table does not know are ignored;
-    of a name that comes twice, the first row counts.
+    `names` are those of the `rows` rows of an embedding matrix, in order. Names that are not in the table are ignored;
+    for a repeated name, the first row counts.
 
     Raises:
         InputError: names and rows differ in number, or concepts have no embedding (the first few are named).
@@ -101,7 +101,7 @@ def _read(rows: Iterable[Iterable[str]]) -> tuple[list[str], Int32, Int64]:
 def _names(row: Iterable[str], number: int) -> list[str]:
     """Return the distinct names of one row, in order."""
     try:
-        # A string is iterable too, and would silently become a list of letters.
+        # A string is iterable as well, and would silently become a list of letters.
         if not isinstance(row, str):
             return list(dict.fromkeys(name for concept in row if (name := str.strip(concept))))
     except TypeError:
@@ -120,7 +120,7 @@ def _cooccurrence(members: Int32, lengths: Int64, concepts: int) -> tuple[Int64,
 
 
 def pair_keys(members: Int32, lengths: Int64, concepts: int) -> Int64:
-    """Return `concepts * i + j` for all ordered pairs i ≠ j of every row; rows of one length are handled at once."""
+    """Return `concepts * i + j` for all ordered pairs i ≠ j of every row; vectorised over rows of equal length."""
     starts = np.cumsum(lengths) - lengths
     keys = np.empty(int(np.sum(lengths * (lengths - 1))), np.int64)
     filled = 0

@@ -1,7 +1,7 @@
 """Co-occurrence scores of candidates with the concepts chosen so far.
 
-Decides which candidates have a count score that matters, without looking at the whole neighbourhood of a frequent
-concept. Similarity and the law of the draws are left to `promptcot.core.sampling.race`.
+Decides which candidates have a relevant count score, without reading all neighbours of a frequent concept. `race` adds
+the similarity and defines the draws.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ Int = NDArray[np.integer[Any]]
 Damping = Literal["raw", "log1p"]
 
 _DEPTH, _DEEPER = 16, 8
-"""Entries read of each row at first, and how many times more whenever that was not enough."""
+"""How many entries of each row are read first, and the factor if that was not enough."""
 
 _CELLS = 1 << 19
-"""Entries held at a time."""
+"""The number of entries in memory at a time."""
 
 
 class Contenders(NamedTuple):
-    """The best candidates of n draws, as m pairs of draw and concept, ascending.
+    """The best candidates of n draws, as m pairs of draw and concept, in ascending order.
 
     Attributes:
         owner: (m,) the draw.
         concept: (m,) the candidate; never one of those already chosen.
         score: (m,) its count score; greater than `rest[owner]`.
-        rest: (n,) what no other candidate's score exceeds. Where it is 0, all others score exactly 0.
+        rest: (n,) an upper bound of the other candidates' scores. If it is 0, all others score exactly 0.
     """
 
     owner: Int
@@ -42,8 +42,8 @@ class Contenders(NamedTuple):
 
 
 class _Top(NamedTuple):
-    """What the first entries of the rows say: m pairs of draw and concept, what the concept scores at least and at most
-    (m,), and for each draw what concepts not met so far score at most (n,)."""
+    """Bounds from the first entries of the rows: m pairs of draw and concept with the least and greatest possible score
+    (m,), and for each draw the greatest possible score of concepts not met so far (n,)."""
 
     owner: Int
     concept: Int
@@ -63,29 +63,29 @@ class Cooccurrence:
         self._by_count = _by_descending_count(row, table.counts)
         row *= len(table)
         row += table.indices
-        self._keys = np.append(row, np.iinfo(np.int64).max)  # a last one that nothing equals
+        self._keys = np.append(row, np.iinfo(np.int64).max)  # a sentinel that equals no key
 
     def scores(self, chosen: Int, concept: Int) -> tuple[Float64, Int]:
-        """Return (n,) the score of `concept[i]` beside the concepts `chosen[i]`, and (n,) how many of these it goes
-        together with; `chosen` is (n, k)."""
+        """Return (n,) the score of `concept[i]` with the concepts `chosen[i]`, and (n,) with how many of these it
+        co-occurs; `chosen` is (n, k)."""
         score, rows = np.zeros(len(concept)), np.zeros(len(concept), np.int64)
         for column in range(chosen.shape[1]):
             keys = chosen[:, column] * np.int64(self._concepts) + concept
-            order = np.argsort(keys)  # places one after the other are found several times faster than at random
+            order = np.argsort(keys)  # searching in sorted order is several times faster than in random order
             place = np.empty(len(keys), np.int64)
             place[order] = np.searchsorted(self._keys, keys[order])
-            found = np.flatnonzero(self._keys[place] == keys)
-            score[found] += self._damp(self._counts[place[found]])
-            rows[found] += 1
+            hits = np.flatnonzero(self._keys[place] == keys)
+            score[hits] += self._damp(self._counts[place[hits]])
+            rows[hits] += 1
         return score, rows
 
     def neighbours(self, chosen: Int) -> Int:
-        """Return (n,) how many entries the rows of the chosen concepts (n, k) have together."""
+        """Return (n,) the total number of entries in the rows of the chosen concepts (n, k)."""
         entries: Int = self._degree[chosen].sum(axis=1, dtype=np.int64)
         return entries
 
     def neighbour(self, chosen: Int, number: Int) -> Int:
-        """Return (n,) the concepts at entry `number[i]` of the rows of `chosen[i]`, one row after the other."""
+        """Return (n,) the concepts at entry `number[i]` of the concatenated rows of `chosen[i]`."""
         ends = np.cumsum(self._degree[chosen], axis=1)
         draw, column = np.arange(len(chosen)), (number[:, None] >= ends).sum(axis=1)
         row = chosen[draw, column]
@@ -95,8 +95,8 @@ class Cooccurrence:
     def contenders(self, chosen: Int, margin: Float64, floor: Float64) -> Contenders:
         """Return the candidates that score more than `floor` and within `margin` of the best, for n draws.
 
-        The rows of the chosen concepts (n, k) are read from the highest count down, and only as deep as it takes to
-        know that nothing like that lies below.
+        The rows of the chosen concepts (n, k) are read from the highest count down, and only as far as needed to
+        know that no such candidate follows.
         """
         pending, depth = np.arange(len(chosen)), _DEPTH
         parts: list[Contenders] = []
@@ -116,7 +116,7 @@ class Cooccurrence:
         return Contenders(owner[order], concept[order], score[order], rest)
 
     def _settle(self, chosen: Int, top: _Top, margin: Float64, floor: Float64) -> tuple[Bool, Contenders]:
-        """Return which draws have been read deep enough, and the contenders of these."""
+        """Return for which draws enough entries were read, and their contenders."""
 
         def cut(score: Float64) -> Float64:
             best = np.zeros(len(chosen))
@@ -148,7 +148,7 @@ class Cooccurrence:
         pairs, first, order = _group(draw * self._concepts + self._indices[entry])
         owner, concept = np.divmod(pairs, self._concepts)
         least = np.add.reduceat(count[order], first)
-        # Where the concept was met, its count is known; elsewhere, it lies below.
+        # In rows where the concept was met, its count is known; in the others, it has a lower count.
         most = rest[owner] + np.add.reduceat((count - below[draw, column])[order], first)
         return _Top(owner, concept, least, np.maximum(least, most), rest)
 
@@ -157,7 +157,7 @@ class Cooccurrence:
 
 
 def _group(values: Int) -> tuple[Int, Int, Int]:
-    """Return the distinct values ascending, where each begins in sorted order, and that order."""
+    """Return the distinct values in ascending order, the start of each in sorted order, and that order."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])

@@ -5,10 +5,10 @@ with probability w_j / Σ w, which is the distribution to draw from, and Σ w ne
 by thinning a faster one: use a larger known rate r, and accept each ring with probability w_j / r. There are three
 groups of candidates:
 
-- Contenders, few, whose count scores stand out: their weights are computed, and their first rings drawn.
-- Neighbours, the entries of the chosen concepts' rows: all at exp((rest + 1) / T), as no cosine exceeds 1 and no score
-  of theirs `rest`. A concept in several rows rings more often, and is accepted less often.
-- Strangers, all the concepts there are: at exp(1 / T). A ring is accepted only for those that score 0.
+- Contenders, a few with high count scores: their weights are computed, and their first rings are drawn.
+- Neighbours, the entries of the chosen concepts' rows: all at rate exp((rest + 1) / T), because cosines are at most 1
+  and their scores at most `rest`. A concept in several rows rings more often, and is accepted less often.
+- Strangers, all concepts: at rate exp(1 / T). A ring is accepted only for concepts with score 0.
 
 Only rings before the first ring of a contender are checked, one after the other until one is accepted, and most are
 rejected after reading a part of the embedding. Therefore the work of a step does not grow with the number of concepts.
@@ -16,7 +16,7 @@ rejected after reading a part of the embedding. Therefore the work of a step doe
 If very many rings are rejected (at a very low T), the race so far is discarded and the concept is drawn by a pass over
 all of them: a Poisson process is memoryless, so this is exact as well.
 
-Decides how a step is drawn; the law is defined in `promptcot.core.sampling`.
+Decides how a step is drawn; `sampler` defines the distribution.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 
 _FEW = 64
-"""Rings of neighbours that are cheaper than one more contender, for each ring of the best contender at cosine 0 …"""
+"""So many rings of neighbours cost less than one more contender, per ring of the best contender at cosine 0 …"""
 
 _SHARE = 1 / 4
-"""… or as a share of the rings of strangers."""
+"""… or so many, as a share of the rings of strangers."""
 
 _RINGS = 1 << 12
-"""Rings looked at in one round, over all draws."""
+"""The number of rings checked in one round, over all draws."""
 
 _PASS = 1 << 12
-"""Concepts at a time, in a pass over all of them."""
+"""The number of concepts at a time, in a pass over all of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """What the weights of a number of concepts are made of; `patience` rings dismissed in one step are too many."""
+    """The parts of the concepts' weights. A step gives up after `patience` rejected rings."""
 
     cooccurrence: Cooccurrence
     similarity: Similarity
@@ -59,14 +59,14 @@ class Law:
     patience: int
 
     def contenders(self, chosen: Int) -> Contenders:
-        """Return the candidates whose weights are worth computing, for n draws `chosen` (n, k)."""
+        """Return the candidates whose weights are to be computed, for n draws `chosen` (n, k)."""
         entries = np.log(np.maximum(self.cooccurrence.neighbours(chosen), 1))
         margin = self.similarity.bound + self.temperature * (entries - math.log(_FEW))
         floor = self.temperature * (math.log(self.concepts * _SHARE) - entries)
         return self.cooccurrence.contenders(chosen, np.maximum(margin, self.temperature), np.maximum(floor, 0))
 
     def rates(self, entries: Int, rest: Float64) -> tuple[float, Float64]:
-        """Return the logarithms of the rates of the strangers, and (n,) of the neighbours of n draws."""
+        """Return the log rate of the strangers, and (n,) the log rates of the neighbours of n draws."""
         bound = self.similarity.bound / self.temperature
         with np.errstate(divide="ignore"):
             neighbours = np.log(entries * (rest > 0)) + rest / self.temperature + bound
@@ -95,13 +95,13 @@ class Race:
         strangers, neighbours = self._law.rates(self._entries, self._contenders.rest)
         log_rate = np.logaddexp(strangers, neighbours)
         self._share = np.exp(neighbours - log_rate)
-        # So many more than patience are all alike, and no number overflows.
+        # Limited to avoid overflow; far beyond patience, the number of rings does not matter.
         log_rings = np.minimum(log_rate + log_time, math.log(self._law.patience) + 10)
         self._ring_others(winner, self._rng.poisson(np.exp(log_rings)))
         return winner
 
     def _ring_contenders(self) -> tuple[Int, Float64]:
-        """Return the first contender to ring (n,), -1 where there is none, and the logarithm of the time (n,)."""
+        """Return the first contender to ring (n,), -1 without any, and the logarithm of the time (n,)."""
         law, (owner, concept, score, _) = self._law, self._contenders
         weight = (score + law.similarity.cosines(concept, self._directions, owner)) / law.temperature
         with np.errstate(divide="ignore"):
@@ -113,7 +113,7 @@ class Race:
         return winner, log_time
 
     def _ring_others(self, winner: Int, rings: NDArray[np.int64]) -> None:
-        """Let neighbours and strangers ring (n,) times before the contender; the first that counts goes to `winner`."""
+        """Let neighbours and strangers ring (n,) times before the contender; the first accepted one sets `winner`."""
         pending, spent = np.arange(len(winner)), 0
         while pending.size and spent < self._law.patience:
             quota = min(max(_RINGS // pending.size, 1), self._law.patience - spent)
@@ -121,20 +121,20 @@ class Race:
             winner[owner] = concept
             rings[pending] -= quota
             rings[owner] = -1
-            # A draw with no rings left is still pending: that its time is up must not be known before it is out of
-            # patience, or giving up would favour the others.
+            # A draw with exactly no rings left stays pending until the next round: whether a draw gives up must not
+            # depend on its outcome, or the result would be biased.
             pending, spent = pending[rings[pending] >= 0], spent + quota
         for draw in pending:
             winner[draw] = self._among_all(int(draw))
 
     def _first_that_counts(self, owner: Int) -> tuple[Int, Int]:
-        """Ring once for each of `owner`, ascending; return the draws with a ring that counts, and its concept."""
+        """Ring once for each of `owner`, ascending; return the draws with an accepted ring, and its concept."""
         law, rng = self._law, self._rng
         near = rng.random(len(owner)) < self._share[owner]
         concept = rng.integers(law.concepts, size=len(owner))
         whose = owner[near]
         concept[near] = law.cooccurrence.neighbour(self._chosen[whose], rng.integers(self._entries[whose]))
-        # Cosine c reaches this with probability exp((c - bound) / T).
+        # A cosine c reaches this threshold with probability exp((c - bound) / T).
         threshold = law.similarity.bound - law.temperature * rng.exponential(size=len(owner))
         place = law.similarity.reaching(concept, self._directions, owner, threshold)
         place = place[self._fits(owner[place], concept[place], near[place])]
@@ -142,7 +142,7 @@ class Race:
         return owner, concept[place[first]]
 
     def _fits(self, owner: Int, concept: Int, near: Bool) -> Bool:
-        """Return (m,) whether rings count, as far as the scores decide it."""
+        """Return (m,) whether rings are accepted, as far as the scores decide it."""
         law, chosen, rest = self._law, self._chosen[owner], self._contenders.rest[owner]
         score, rows = law.cooccurrence.scores(chosen, concept)
         chance = (score - rest) / law.temperature - np.log(np.maximum(rows, 1))
@@ -151,7 +151,7 @@ class Race:
         return fits
 
     def _has_rung(self, owner: Int, concept: Int) -> Bool:
-        """Return (m,) whether these are contenders; by name, for a score at the limit may be rounded to either side."""
+        """Return (m,) whether these are contenders; by concept, since scores at the limit may be rounded either way."""
         pair = owner * np.int64(self._law.concepts) + concept
         has: Bool = np.searchsorted(self._listed, pair, "left") < np.searchsorted(self._listed, pair, "right")
         return has

@@ -1,15 +1,15 @@
 """Exact, fast draws of concept combinations.
 
-The first concept of a combination is drawn by frequency, each next one j with probability proportional to
+The first concept of a combination is drawn by frequency, each further concept j with probability proportional to
 
     exp((Σ_c g(n(c, j)) + cos(j, mean)) / T)        over the j that are not yet chosen,
 
 where the sum runs over the concepts c chosen so far, n(c, j) is the number of seed rows that contain both, g(n) is n
-("raw") or log(1 + n) ("log1p"), and `mean` is the mean of the chosen embeddings as they are: longer vectors weigh more.
+("raw") or log(1 + n) ("log1p"), and `mean` is the mean of the chosen embeddings, so longer vectors weigh more.
 A zero vector, or a zero mean, has cosine 0.
 
-Decides the law and the randomness. How a step avoids a pass over all concepts is in `race`, and streams without
-repetition are in `combinations`.
+Decides the distribution and the randomness. `race` draws a step without a pass over all concepts, and `combinations`
+makes streams without repetition.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from promptcot.errors import InputError
 Int = NDArray[np.integer[Any]]
 
 BLOCK = 512
-"""Combinations that are drawn together. Each block of a seed has random numbers of its own, so that more draws with one
-seed begin with the same as fewer."""
+"""Combinations that are drawn together. Each block of a seed has its own random numbers, so a longer sequence with the
+same seed begins with a shorter one."""
 
 _LOWEST_TEMPERATURE = 1e-6
 
@@ -41,16 +41,16 @@ class Sampler:
     Args:
         table: N concepts with frequencies and co-occurrence.
         embeddings: (rows, dim) float matrix, `np.memmap` included, which is not copied; None makes every cosine 0.
-        row_of: (N,) the matrix row of each concept, as from `align_embeddings`; None where row i is concept i's.
-        size: concepts in a combination; of several sizes, each combination takes one at random.
-        temperature: T; lower is closer to the most likely.
+        row_of: (N,) the matrix row of each concept, as from `align_embeddings`; None if row i belongs to concept i.
+        size: concepts in a combination; with several sizes, each combination has a random one of them.
+        temperature: T; lower values concentrate on the most likely concepts.
         damping: "raw" counts, or their "log1p".
 
     Attributes:
         table, sizes: as given; `sizes` is always a tuple.
 
     Raises:
-        InputError: fewer concepts than a combination takes, or a setting out of range.
+        InputError: fewer concepts than a combination needs, or a setting out of range.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class Sampler:
             raise InputError(f"embeddings: {len(row_of)} rows for {len(table)} concepts")
         self.table, self.sizes = table, _sizes(size, len(table))
         self._cumulative = np.cumsum(table.frequency, dtype=np.int64)
-        # As many glances as there are concepts cost about as much as a pass over them.
+        # As many rejected rings as there are concepts cost about as much as a pass over all.
         patience = max(len(table), 1024)
         similarity = Similarity(embeddings, row_of)
         self._law = Law(Cooccurrence(table, damping), similarity, len(table), temperature, patience)
 
     def block(self, seed: int, index: int) -> Int:
-        """Return (BLOCK, max(sizes)) concepts, one combination a row in the order drawn, -1 beyond its size.
+        """Return (BLOCK, max(sizes)) concepts, one combination a row in the order of the draw, -1 beyond its size.
 
-        Depends on nothing but the sampler, the seed (not negative) and the index of the block.
+        Depends only on the sampler, the seed (not negative) and the index of the block.
         """
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index, 0)))
         sizes = rng.choice(self.sizes, BLOCK)

@@ -1,8 +1,7 @@
 """Cosines between concepts and directions, and the early-ending test "is this cosine at least t?".
 
-Decides how embeddings are read: in place, a few rows at a time, in single precision, so that a memory-mapped matrix of
-any size will do; and what is kept in memory beside it: a sketch of at most 540 bytes a concept. What the cosines are
-for is left to `promptcot.core.sampling.race`.
+Decides how embeddings are read: in place, a few rows at a time, in single precision, so that a memory-mapped matrix may
+have any size; and what is kept in memory: a sketch of at most 540 bytes a concept. `race` uses the cosines.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 
 _BLOCK, _BLOCKS = 256, 2
-"""Coordinates of the sketch that are read at a time, and how often before the embedding itself is read."""
+"""The number of coordinates in a block of the sketch, and of blocks that are read before the embedding itself."""
 
 _VALUES = 1 << 16
-"""Numbers converted at a time: few enough to stay in the cache."""
+"""The number of values converted at a time: few enough for the CPU cache."""
 
 _SAMPLE = 1024
-"""Concepts from which the sketch learns which coordinates are worth having first."""
+"""The number of concepts from which the sketch learns which coordinates carry most."""
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """n directions, as unit vectors; zero where there is none.
+    """n directions, as unit vectors; zero if undefined.
 
     Attributes:
         unit: (n, dim) the vectors.
-        head: (n · blocks, block) those of their coordinates that the sketch holds.
-        beyond: (blocks, n) the length of what is left after each block.
+        head: (n · blocks, block) the coordinates that are in the sketch.
+        beyond: (blocks, n) the length of the remainder after each block.
     """
 
     unit: Float32
@@ -48,16 +47,16 @@ class Directions:
 class Similarity:
     """Cosines of concepts with directions, over an embedding matrix that is never copied.
 
-    A zero vector has cosine 0 with everything. Construction reads the matrix once, to note the norms and a sketch: the
-    512 coordinates that carry most, as whole numbers of eight bits, together with the error that this makes.
+    A zero vector has cosine 0 with everything. Construction reads the matrix once, and stores the norms and a sketch:
+    the 512 coordinates that carry most, quantised to eight bits, with the quantisation error.
 
     Args:
-        matrix: (rows, dim) float16, float32 or float64 in C order (else it is copied after all), `np.memmap` included;
+        matrix: (rows, dim) float16, float32 or float64 in C order (otherwise it is copied), `np.memmap` included;
             None makes every cosine 0.
         row_of: (N,) the matrix row of each concept.
 
     Attributes:
-        bound: what no cosine exceeds: 1, or 0 without embeddings.
+        bound: the upper bound of all cosines: 1, or 0 without embeddings.
 
     Raises:
         InputError: an embedding is not finite, or the shapes do not fit.
@@ -90,10 +89,10 @@ class Similarity:
         return _dots(self._matrix, self._row_of[concepts], directions.unit, owner) * self._inverse[concepts]
 
     def reaching(self, concepts: Int, directions: Directions, owner: Int, threshold: Float64) -> Int:
-        """Return, ascending, the places i where `concepts[i]` and direction `owner[i]` have cosine ≥ `threshold[i]`.
+        """Return, ascending, the indices i where `concepts[i]` and direction `owner[i]` have cosine ≥ `threshold[i]`.
 
-        By Cauchy and Schwarz, coordinates not yet read add at most the product of the lengths of what is left of either
-        vector. Most thresholds are out of reach after the first block of the sketch, and no more is read.
+        By Cauchy-Schwarz, unread coordinates add at most the product of the lengths of both remainders. Most thresholds
+        are out of reach after the first block of the sketch, and nothing more is read.
         """
         place = np.flatnonzero(threshold <= self.bound)
         notes = self._notes.take(concepts[place])
@@ -107,9 +106,9 @@ class Similarity:
         return place[self.cosines(concepts[place], directions, owner[place]) >= threshold[place]]
 
     def _measure(self, concepts: int) -> None:
-        """Note the norms, the sketch, its scales and errors, and what is left after each of its blocks."""
+        """Store the norms, the sketch, its scales and errors, and the lengths of the remainders after its blocks."""
         self._inverse = np.empty(concepts, np.float32)
-        # In one record: of a million concepts, each number that lies elsewhere is one more wait for memory.
+        # In one record: with a million concepts, each number stored elsewhere costs one more cache miss.
         record = [("scale", np.float32), ("error", np.float32), ("beyond", np.float32, (self._blocks,))]
         self._notes = np.zeros(concepts, record)
         sketch = np.empty((concepts, len(self._order)), np.int8)
@@ -127,7 +126,7 @@ class Similarity:
         self._sketch = sketch.reshape(-1, _BLOCK)
 
     def _head(self, unit: Float32) -> Float32:
-        """Return (n, blocks, block) the coordinates of vectors (n, dim) that the sketch holds."""
+        """Return (n, blocks, block) the coordinates of vectors (n, dim) that are in the sketch."""
         return unit.take(self._order, axis=1).reshape(len(unit), self._blocks, _BLOCK)
 
 
@@ -137,15 +136,15 @@ def _inverse_norms(vectors: Float32) -> Float32:
 
 
 def _quantise(head: Float32) -> tuple[Float32, Float32, Float32]:
-    """Return whole numbers (n, m) within ±127, (n,) their scales, and (n,) the lengths of the errors, rounded up."""
+    """Return integers (n, m) within ±127, (n,) their scales, and (n,) the lengths of the errors, rounded up."""
     scale = np.abs(head).max(axis=1, initial=0) / 127
-    whole = np.rint(head / np.where(scale > 0, scale, 1)[:, None])
-    wrong = head - whole * scale[:, None]
-    return whole, scale, np.sqrt(np.vecdot(wrong, wrong)) * np.float32(1.001) + np.float32(1e-5)
+    rounded = np.rint(head / np.where(scale > 0, scale, 1)[:, None])
+    wrong = head - rounded * scale[:, None]
+    return rounded, scale, np.sqrt(np.vecdot(wrong, wrong)) * np.float32(1.001) + np.float32(1e-5)
 
 
 def _beyond(unit: Float32, head: Float32) -> Float32:
-    """Return (blocks, n) the lengths of what is left of vectors (n, dim) after each block of (n, blocks, block)."""
+    """Return (blocks, n) the lengths of the remainders of vectors (n, dim) after each block of (n, blocks, block)."""
     left = np.vecdot(unit, unit)[:, None] - np.cumsum(np.vecdot(head, head), axis=1)
     return np.ascontiguousarray(np.sqrt(np.maximum(left, 0)).T)
 
@@ -154,7 +153,7 @@ def _dots(matrix: NDArray[Any], left: Int, vectors: Float32, right: Int) -> Floa
     """Return (n,) the inner products of `matrix[left[i]]` and `vectors[right[i]]`."""
     result = np.empty(len(left), np.float32)
     parts = list(_parts(len(left), matrix.shape[1]))
-    # Reused, because fresh arrays of this size cost more page faults than all the arithmetic.
+    # Reused, because page faults of new arrays of this size would cost more time than the arithmetic.
     shape = (parts[0].stop if parts else 0, matrix.shape[1])
     rows, others = np.empty(shape, matrix.dtype), np.empty(shape, np.float32)
     single = rows if matrix.dtype == np.float32 else np.empty(shape, np.float32)
@@ -176,7 +175,7 @@ def _parts(rows: int, width: int) -> Iterator[slice]:
 def _finite(values: NDArray[Any]) -> bool:
     if values.dtype != np.float16:
         return bool(np.isfinite(values).all())
-    return not ((values.view(np.uint16) & 0x7C00) == 0x7C00).any()  # ten times faster than `isfinite` on halves
+    return not ((values.view(np.uint16) & 0x7C00) == 0x7C00).any()  # ten times faster than `isfinite` on float16
 
 
 def _single(values: NDArray[Any]) -> Float32:
@@ -187,12 +186,12 @@ def _single(values: NDArray[Any]) -> Float32:
 
 
 def _convert(values: NDArray[Any], single: Float32) -> None:
-    """Fill `single` with values; finite halves by shifting their bits, several times faster than a cast."""
+    """Fill `single` with values. Shifting the bits of finite float16 values is several times faster than a cast."""
     if values.dtype != np.float16:
         single[...] = values
         return
     bits = single.view(np.int32)
     bits[...] = values.view(np.int16)
     bits <<= 13
-    bits &= np.int32(-0x70000001)  # keep the sign and the 15 bits of exponent and fraction, not the copies of the sign
+    bits &= np.int32(-0x70000001)  # keep sign, exponent and fraction, without the copies of the sign
     single *= np.float32(2.0**112)  # 127 - 15: the difference of the exponents' offsets

@@ -23,9 +23,9 @@ _GOLDEN, _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1C
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Problems that may be kept, one entry each. `levels` are numbers of `names`; `keys` are different draws.
+    """Problems that may be selected, one entry each. `levels` are indices of `names`; `keys` are distinct random keys.
 
-    Problem i has the concepts `concepts[starts[i]:starts[i + 1]]`, which are any numbers, no two of them the same.
+    Problem i has the concepts `concepts[starts[i]:starts[i + 1]]`, which are any distinct numbers.
     """
 
     pass_rates: NDArray[np.float64]
@@ -41,8 +41,8 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A requested and reached share: of `there` available problems `got` were selected; `asked` is None without a
-    share.
+    """A requested and a reached share: of `there` available problems `got` were selected; `asked` is None if no share
+    was requested.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The numbers of the selected problems, unordered, and the shares reached; `outside` are in no requested bin or
+    """The indices of the selected problems, unordered, and the reached shares; `outside` are in no requested bin or
     level.
 
     `concepts` are the numbers of distinct concepts in the set and among all candidates.
@@ -67,7 +67,7 @@ class Choice:
 
 
 def keys_of(ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
-    """A draw for each id, the same wherever it stands: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), one to one."""
+    """A random key for each id, whatever its position: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), one to one."""
     mixed = ids + np.uint64((seed + 1) * int(_GOLDEN) % (1 << 64))
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
@@ -75,7 +75,7 @@ def keys_of(ids: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
 
 
 def choose(these: Candidates, settings: Settings) -> Choice:
-    """The problems of a set."""
+    """Select the problems of a set."""
     bins, bin_shares = _bins(these, settings)
     level_shares = _level_shares(these, settings)
     outside = (bins < 0) | (level_shares[these.levels] <= 0)
@@ -99,7 +99,7 @@ def choose(these: Candidates, settings: Settings) -> Choice:
 
 
 def in_order(chosen: Numbers, these: Candidates, places: Numbers, order: Order) -> Numbers:
-    """The chosen problems as they are written; `places` are where candidates stand in the input."""
+    """The chosen problems in the order of the output; `places` are the positions of the candidates in the input."""
     if order == "as-is":
         return np.asarray(chosen[np.argsort(places[chosen])])
     if order == "mixed":
@@ -108,12 +108,12 @@ def in_order(chosen: Numbers, these: Candidates, places: Numbers, order: Order) 
 
 
 def bin_of(pass_rates: NDArray[np.float64], bins: Sequence[Bin]) -> Numbers:
-    """The number of the bin that each pass rate is in, -1 for none."""
-    found = np.full(len(pass_rates), -1)
+    """The index of the bin of each pass rate, -1 for none."""
+    bins_of_rows = np.full(len(pass_rates), -1)
     for number, one in enumerate(bins):
         below = pass_rates <= one.high if one.closed else pass_rates < one.high
-        found[(pass_rates >= one.low) & below] = number
-    return found
+        bins_of_rows[(pass_rates >= one.low) & below] = number
+    return bins_of_rows
 
 
 def _bins(these: Candidates, settings: Settings) -> tuple[Numbers, Shares]:
@@ -126,7 +126,7 @@ def _bins(these: Candidates, settings: Settings) -> tuple[Numbers, Shares]:
 
 
 def _level_shares(these: Candidates, settings: Settings) -> Shares:
-    """The share of each level. Where none is asked, what is there."""
+    """The requested share of each level; without a request, the share among the available problems."""
     there = np.bincount(these.levels, minlength=max(1, len(these.names))).astype(np.float64)
     if settings.levels:
         return np.array([settings.levels.get(name, 0.0) for name in these.names] or [0.0])
@@ -134,7 +134,7 @@ def _level_shares(these: Candidates, settings: Settings) -> Shares:
 
 
 def _taken(these: Candidates, may: Numbers, cells: Numbers, given: Counts, settings: Settings) -> Numbers:
-    """The places in `may` of those that are taken."""
+    """The positions in `may` of the selected problems."""
     if "concepts" in settings.balance and given.sum() < len(may):
         return covering(*_numbered(these, may), cells, given.ravel().tolist())
     by_cell = np.argsort(cells, kind="stable")
@@ -143,7 +143,7 @@ def _taken(these: Candidates, may: Numbers, cells: Numbers, given: Counts, setti
 
 
 def _numbered(these: Candidates, may: Numbers) -> tuple[Numbers, NDArray[np.int32]]:
-    """The concepts of these problems, one after the other, numbered from 0."""
+    """The concepts of these problems, concatenated and numbered from 0."""
     sizes = np.diff(these.starts)[may]
     starts = np.concatenate(([0], np.cumsum(sizes)))
     places = np.arange(starts[-1]) + np.repeat(these.starts[may] - starts[:-1], sizes)
@@ -151,7 +151,7 @@ def _numbered(these: Candidates, may: Numbers) -> tuple[Numbers, NDArray[np.int3
 
 
 def _different(these: Candidates, chosen: Numbers) -> int:
-    """How many different concepts these problems have."""
+    """The number of distinct concepts of these problems."""
     is_chosen = np.zeros(len(these), dtype=bool)
     is_chosen[chosen] = True
     return len(np.unique(these.concepts[np.repeat(is_chosen, np.diff(these.starts))]))
@@ -163,7 +163,7 @@ def _difficulty(bins: Sequence[Bin], given: Counts, there: Counts) -> list[Share
 
 
 def _levels(these: Candidates, settings: Settings, given: Counts, there: Counts) -> list[Share]:
-    """The levels that are asked for, or that are there."""
+    """The requested levels, or without a request the available ones."""
     counted = zip(these.names, given.sum(axis=0).tolist(), there.sum(axis=0).tolist(), strict=False)
     found = {name: (got, those) for name, got, those in counted}
     if settings.levels:

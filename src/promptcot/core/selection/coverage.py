@@ -1,11 +1,11 @@
 """Greedy selection of problems that cover many concepts evenly.
 
-A concept that the set has k times adds 1/(1+k) once more, so what a problem adds only shrinks while the set grows
-(submodular). Taking the one that adds most is then within 1 - 1/e of the best, or 1/2 with limits by cell (Nemhauser,
-Wolsey and Fisher 1978; Fisher, Nemhauser and Wolsey 1978); a heap of what each added when it was last looked at makes
-it quick (Minoux 1978). In a large set, where each problem taken makes many others add a little less, one that adds
-within a sixteenth of the most is taken as well (Badanidiyuru and Vondrák, SODA 2014): else the time grows with the
-square of the problems.
+A concept that is already k times in the set has a gain of 1/(1+k), so the gain of a problem only shrinks while the set
+grows (submodular). Always taking the largest gain then reaches 1 - 1/e of the optimum, or 1/2 with limits by cell
+(Nemhauser, Wolsey and Fisher 1978; Fisher, Nemhauser and Wolsey 1978). A heap of possibly outdated gains makes this
+fast (lazy greedy, Minoux 1978). In a large set each choice lowers the gain of many others a little, so a problem with a
+gain within a sixteenth of the largest is taken as well (Badanidiyuru and Vondrák, SODA 2014); otherwise the time would
+grow with the square of the number of problems.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _WHOLE = 1 << 24
 _PLACES = 32
 _MOST = 1 << 36
 _EXACT = 1000
-"""So many problems are each the one that adds most."""
+"""How many problems are selected by the exact largest gain."""
 _NEARLY = 4
-"""What is at most this power of 1/2 below the most is near enough for the others."""
+"""For the others, a gain within this power of 1/2 of the largest is accepted."""
 
 
 def covering(
     starts: NDArray[np.int64], concepts: NDArray[np.int32], cells: NDArray[np.int64], quotas: Sequence[int]
 ) -> NDArray[np.int64]:
-    """The numbers of the problems that are taken, in the order in which they are: `quotas` of each cell.
+    """The indices of the selected problems, in the order of selection: `quotas` of each cell.
 
-    Problem i has the different concepts `concepts[starts[i]:starts[i + 1]]`, numbered from 0, and is in `cells[i]`. Of
-    several that add the same, the one with the smallest number is taken. Takes about 50 bytes a problem while it runs.
+    Problem i has the distinct concepts `concepts[starts[i]:starts[i + 1]]`, numbered from 0, and is in `cells[i]`. Of
+    equal gains, the smallest index wins. Takes about 50 bytes a problem while it runs.
     """
     vocabulary = int(concepts.max()) + 1 if len(concepts) else 0
     worth, times = [_WHOLE] * vocabulary, [0] * vocabulary

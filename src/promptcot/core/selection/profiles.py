@@ -24,18 +24,18 @@ TOO_LOW = "pass rate too low"
 TOO_HIGH = "pass rate too high"
 
 Rate = tuple[float | None, int]
-"""A pass rate, where it is known, and the number of traces, 0 where that is not."""
+"""A pass rate, or None, and the number of traces, 0 if unknown."""
 
 Same = Callable[[str, str], bool]
-"""Whether two labels are one answer."""
+"""Decides whether two labels are the same answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How hard a problem is: `pass_rate` over `n` traces. `agreement` is that of the `answered` traces on the label.
+    """The difficulty of a problem: its `pass_rate` over `n` traces. `agreement` is that of the `answered` traces.
 
-    `known`: the answer is given as a gold, and nobody had to agree on it. `alone`: of several traces only one answered,
-    so there is nobody who agrees. `n` 0: the row does not say.
+    `known`: the answer is a gold, so no agreement is needed. `alone`: of several traces only one has an answer, so the
+    agreement means nothing. `n` is 0 if the row does not have it.
     """
 
     pass_rate: float | None
@@ -47,7 +47,7 @@ class Profile:
     alone: bool = False
 
     def refused(self, min_agreement: float | None) -> str | None:
-        """Why a problem has no difficulty that counts; None where it has."""
+        """Why a problem has no usable difficulty; None if it has one."""
         if self.label is None and self.agreement is None and self.pass_rate is None:
             return NO_PASS_RATE
         if not self.known and not self._is_agreed(min_agreement):
@@ -61,7 +61,7 @@ class Profile:
 
 
 def profile_of(row: Row, model: str | None = None) -> Profile:
-    """The profile of a row, by the traces of `model`, or by all. Raises UnfitRow for numbers that can be none."""
+    """The profile of a row, from the traces of `model` or from all. Raises UnfitRow for impossible numbers."""
     rate, n = _rate(row) if model is None else models_of(row).get(model, (None, 0))
     label, agreement = row.get("label"), _share(row, "agreement")
     known = label is None and agreement is None and gold_if_any(row, "") is not None
@@ -71,7 +71,7 @@ def profile_of(row: Row, model: str | None = None) -> Profile:
 
 
 def models_of(row: Row) -> dict[str, Rate]:
-    """Pass rate and n by the model's name, as far as the row says. Raises UnfitRow for numbers that can be none."""
+    """Pass rate and n by model, as far as the row has them. Raises UnfitRow for impossible numbers."""
     several, name = row.get("models"), row.get("model")
     if isinstance(several, Mapping):
         if not all(isinstance(one, Mapping) for one in several.values()):
@@ -81,9 +81,9 @@ def models_of(row: Row) -> dict[str, Rate]:
 
 
 def pooled(profiles: Sequence[Profile], same: Same) -> Profile | str:
-    """One profile of several of the same problem, or why there is none.
+    """Merges several profiles of one problem, or says why this is impossible.
 
-    Passes and traces add up, the agreement is that of all answered traces; all labels have to be one answer.
+    Passes and traces are added up, and the agreement is over all answered traces; all labels must be the same answer.
     """
     labels = sorted({one.label for one in profiles if one.label is not None})
     if any(one.label is None for one in profiles) or not all(same(labels[0], label) for label in labels[1:]):
@@ -101,10 +101,10 @@ def pooled(profiles: Sequence[Profile], same: Same) -> Profile | str:
 
 
 def merged(rows: Sequence[Row]) -> Row:
-    """Several profiles of a problem as one row: the fields of all, and pass rates over all traces and by model.
+    """Merges several rows of a problem: the fields of all, and pass rates over all traces and by model.
 
-    What cannot be told of all traces is null. It does not depend on the order of the rows, if these are sorted by
-    the caller: of a field that differs, the first has its say.
+    A value that is unknown for some of the traces is null. If a field differs, the first row decides: callers sort
+    the rows to get a result that does not depend on their order.
     """
     fields: Row = {name: value for row in reversed(rows) for name, value in row.items()}
     profiles = [profile_of(row) for row in rows]
@@ -123,19 +123,19 @@ def merged(rows: Sequence[Row]) -> Row:
 
 
 def _models(rows: Sequence[Row]) -> Row:
-    """`model` where all traces are of one, and else `models`."""
-    found = [models_of(row) for row in rows]
-    names = sorted({name for models in found for name in models})
+    """`model` if all traces are of one model, else `models`."""
+    tables = [models_of(row) for row in rows]
+    names = sorted({name for models in tables for name in models})
     if not names:
         return {}
-    if len(names) == 1 and all(found):
+    if len(names) == 1 and all(tables):
         return {"model": names[0]}
-    by_name = {name: _together([models[name] for models in found if name in models]) for name in names}
+    by_name = {name: _together([models[name] for models in tables if name in models]) for name in names}
     return {"model": None, "models": {name: {"pass_rate": rate, "n": n or None} for name, (rate, n) in by_name.items()}}
 
 
 def _together(rates: Sequence[Rate]) -> Rate:
-    """Passes and traces, added up; the rate is None where one of them, or its n, is not known."""
+    """The rate over all traces, and their number; the rate is None if one of the rates, or its n, is unknown."""
     total = sum(n for _, n in rates)
     if len(rates) == 1:
         return rates[0]
@@ -158,23 +158,23 @@ def _share(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def _n_of(row: Mapping[str, Any]) -> int:
-    """The number of traces; 0 where the row does not say."""
+    """The number of traces; 0 if the row does not have it."""
     value = row.get("n")
     if value is None:
         return 0
-    found = count_of(int(value) if isinstance(value, float) and value.is_integer() else value)
-    if not found or found >= 1 << 32:
+    n = count_of(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if not n or n >= 1 << 32:
         raise UnfitRow(f"`n` is {str(value)[:40]!r}, which is not a number of traces")
-    return found
+    return n
 
 
 def _passes(rate: float, n: int) -> float:
-    """How many traces passed: a whole number, unless the rate was rounded to few digits."""
+    """The number of traces that passed; not an integer if the rate was rounded to few digits."""
     return round(rate * n) if abs(rate * n - round(rate * n)) < 1e-6 * max(1, n) else rate * n
 
 
 def _mean(weighted: Sequence[tuple[Any, int]]) -> float | None:
-    """The mean of values with weights; None where one is missing, and the plain mean where there is no weight."""
+    """The weighted mean of values; None if one is missing, and the plain mean if all weights are 0."""
     values = [value for value, _ in weighted]
     if not values or not all(type(value) in (int, float) for value in values):
         return None
@@ -184,9 +184,9 @@ def _mean(weighted: Sequence[tuple[Any, int]]) -> float | None:
 
 
 def _refusals(rows: Sequence[Row]) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
     for row in rows:
         given = row.get("refusals")
         if isinstance(given, dict):
-            found.update({name: count_of(count) or 0 for name, count in given.items()})
-    return dict(found)
+            refusals.update({name: count_of(count) or 0 for name, count in given.items()})
+    return dict(refusals)

@@ -18,10 +18,10 @@ _ROUNDS = 100
 
 
 def nearest(there: Counts, bins: Shares, levels: Shares, size: int) -> Counts:
-    """How many problems to take of each cell: `size` of them, or all that are there.
+    """How many problems to take from each cell: `size` in total, or all available ones.
 
-    What one bin or level lacks, the others give in proportion to their shares. Where both kinds of shares cannot be
-    had at once, those of `bins` are kept and those of `levels` given up as far as need be.
+    If a bin or level has too few problems, the others fill up in proportion to their shares. If both kinds of shares
+    cannot be met at once, those of `bins` are met, and those of `levels` as far as possible.
     """
     rows, columns = quotas(bins, there.sum(axis=1), size), quotas(levels, there.sum(axis=0), size)
     given = allot(there, rows, columns)
@@ -29,7 +29,7 @@ def nearest(there: Counts, bins: Shares, levels: Shares, size: int) -> Counts:
 
 
 def largest(there: Counts, bins: Shares, levels: Shares) -> int:
-    """The most problems that can be taken with just these shares; bins and levels without any problem do not count."""
+    """The most problems that can be taken with exactly these shares; bins and levels without problems are ignored."""
     bins, levels = _present(bins, there.sum(axis=1)), _present(levels, there.sum(axis=0))
 
     def fits(size: int) -> bool:
@@ -45,9 +45,9 @@ def largest(there: Counts, bins: Shares, levels: Shares) -> int:
 
 
 def quotas(shares: Shares, there: Counts, size: int) -> Counts:
-    """Whole numbers in proportion to `shares`, none above `there`, which add up to `size` or to all that have a share.
+    """Integers in proportion to `shares`, at most `there`, whose sum is `size`, or all problems that have a share.
 
-    What one lacks is given by the others in proportion, and the rest of the division to the largest remainders.
+    Missing problems are replaced from the others in proportion. Rounding follows the largest remainders.
     """
     exact, is_open, left = np.zeros(len(shares)), shares > 0, float(size)
     while is_open.any():
@@ -59,19 +59,19 @@ def quotas(shares: Shares, there: Counts, size: int) -> Counts:
         exact[full] = there[full]
         left = max(0.0, left - float(there[full].sum()))
         is_open &= ~full
-    found = np.floor(exact + 1e-9).astype(np.int64)
+    counts = np.floor(exact + 1e-9).astype(np.int64)
     total = min(size, int(there[shares > 0].sum()))
-    by_remainder = np.argsort(found - exact, kind="stable")
-    may = by_remainder[(found < there)[by_remainder] & (shares > 0)[by_remainder]]
-    found[may[: total - int(found.sum())]] += 1
-    return found
+    by_remainder = np.argsort(counts - exact, kind="stable")
+    may = by_remainder[(counts < there)[by_remainder] & (shares > 0)[by_remainder]]
+    counts[may[: total - int(counts.sum())]] += 1
+    return counts
 
 
 def allot(there: Counts, rows: Counts, columns: Counts) -> Counts:
-    """As many as possible of `there` with these sums at most; spread as evenly over the cells as what is there allows.
+    """As many as possible of `there`, with at most these sums, spread over the cells as evenly as possible.
 
-    Iterative proportional fitting (Deming and Stephan, Annals of Mathematical Statistics 11 (1940) 427-444) within what
-    is there gives the proportions, augmenting paths (Ford and Fulkerson 1956) give what rounding and want have left.
+    Iterative proportional fitting (Deming and Stephan, Annals of Mathematical Statistics 11 (1940) 427-444), limited to
+    `there`, gives the proportions; augmenting paths (Ford and Fulkerson 1956) add what rounding leaves open.
     """
     spread = there.astype(np.float64)
     for _ in range(_ROUNDS):
@@ -95,13 +95,13 @@ def _factor(wanted: Counts, found: Shares) -> Shares:
 
 
 def _path(more: Counts, given: Counts, rows: Counts, columns: Counts) -> list[int]:
-    """The shortest way from a row that lacks some to a column that does: row, column, row, column, …; or none.
+    """The shortest path from a row with a deficit to a column with one: row, column, row, column, …; or empty.
 
-    A step from a row to a column takes more of that cell, one back from a column takes less.
+    A step from a row to a column takes more from that cell, a step from a column to a row takes less.
     """
     ways = [[int(row)] for row in np.flatnonzero(rows > 0)]
     seen_rows, seen_columns = {way[0] for way in ways}, set[int]()
-    for way in ways:  # grows while it is read
+    for way in ways:  # grows during the loop
         for column in map(int, np.flatnonzero(more[way[-1]] > 0)):
             if column in seen_columns:
                 continue
@@ -115,7 +115,7 @@ def _path(more: Counts, given: Counts, rows: Counts, columns: Counts) -> list[in
 
 
 def _push(path: list[int], there: Counts, given: Counts, rows: Counts, columns: Counts) -> None:
-    """Take as much along a path as it allows."""
+    """Add as many problems along a path as possible."""
     steps = list(enumerate(pairwise(path)))
     up = [(one, other) for place, (one, other) in steps if place % 2 == 0]
     down = [(other, one) for place, (one, other) in steps if place % 2]

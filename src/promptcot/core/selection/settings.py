@@ -43,9 +43,9 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pass rates from `low`, which is one of them, to `high`, which is one only where `closed`; `share` is asked of it.
+    """Pass rates from `low` (inclusive) to `high` (inclusive only if `closed`), with the requested `share`.
 
-    What is next to another bin is open, so that each pass rate has one bin.
+    A bin that adjoins the next one is open, so that each pass rate is in one bin.
     """
 
     low: float
@@ -59,11 +59,11 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is asked of a set. `bins` and `levels` are empty where nothing is; their shares add up to 1.
+    """The settings of a set. `bins` and `levels` are empty if not requested; their shares add up to 1.
 
-    `model` is the one whose pass rates count; None: those over all traces. An answer is agreed where the label's
-    agreement is at least `min_agreement`; None: where it is more than a half. What only one of several traces
-    answered is not agreed. `size` is the most problems.
+    `model` is the model whose pass rates count; None: those over all traces. Traces agree if the label's agreement is
+    at least `min_agreement`; None: if it is more than a half. If only one of several traces has an answer, they do
+    not agree. `size` is the largest number of problems.
     """
 
     band: Band = Band()
@@ -88,7 +88,7 @@ class Settings:
         order: str = "as-is",
         **others: Any,
     ) -> Self:
-        """Settings as they are written on a command line or in a recipe. Raises UsageError."""
+        """Settings from their notation on a command line or in a recipe. Raises UsageError."""
         named = (balance,) if isinstance(balance, str) else tuple(dict.fromkeys(balance))
         for one in named:
             _one_of(one, BALANCES, "balance")
@@ -108,7 +108,7 @@ class Settings:
 
 
 def _shares(given: str | Mapping[str, float] | None, option: str) -> dict[str, float]:
-    """Shares by name, which are made to add up to 1. Raises UsageError."""
+    """Shares by name, normalised to a sum of 1. Raises UsageError."""
     table = _table(given, option) if isinstance(given, str) else dict(given or {})
     for name, share in table.items():
         if not isinstance(share, (int, float)) or not math.isfinite(share) or share < 0:
@@ -121,19 +121,19 @@ def _shares(given: str | Mapping[str, float] | None, option: str) -> dict[str, f
 
 def _table(text: str, option: str) -> dict[str, float]:
     example = "0-0.5=0.7,0.5-1=0.3" if option == "difficulty" else "AIME=0.5,AMC12=0.5"
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for part in text.split(","):
         name, equals, share = (piece.strip() for piece in part.rpartition("="))
         if not (name and equals):
             raise UsageError(f"{option}: {part.strip()!r} is not NAME=SHARE, such as {example}")
-        if name in found:
+        if name in shares:
             raise UsageError(f"{option}: {name} is named twice")
-        found[name] = _number(share, option)
-    return found
+        shares[name] = _number(share, option)
+    return shares
 
 
 def _bins(shares: Mapping[str, float]) -> tuple[Bin, ...]:
-    """Raises UsageError for what is no bin, and for bins that overlap."""
+    """Raises UsageError for invalid bins and for bins that overlap."""
     edges = sorted((*_edges(name), share) for name, share in shares.items())
     for (low, high, _), (after, end, _) in pairwise(edges):
         if after < high:
@@ -146,27 +146,27 @@ def _edges(name: str) -> tuple[float, float]:
     low, dash, high = name.partition("-")
     if not dash:
         raise UsageError(f"difficulty: {name!r} is not a range of pass rates; write LOW-HIGH, such as 0.25-0.5")
-    found = _share(low, "difficulty"), _share(high, "difficulty")
-    if found[0] >= found[1]:
+    edges = _share(low, "difficulty"), _share(high, "difficulty")
+    if edges[0] >= edges[1]:
         raise UsageError(f"difficulty: {name!r} does not start below its end")
-    return found
+    return edges
 
 
 def _share(text: str, option: str) -> float:
-    found = _number(text, option)
-    if not 0 <= found <= 1:
+    share = _number(text, option)
+    if not 0 <= share <= 1:
         raise UsageError(f"{option}: {text.strip()} is not between 0 and 1, as a pass rate must be")
-    return found
+    return share
 
 
 def _number(text: str, option: str) -> float:
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
         raise UsageError(f"{option}: {text.strip()!r} is no number") from None
-    if not math.isfinite(found):
-        raise UsageError(f"{option}: {text.strip()} is no finite number")
-    return found
+    if not math.isfinite(number):
+        raise UsageError(f"{option}: {text.strip()} is not a finite number")
+    return number
 
 
 def _one_of(value: str, known: Sequence[str], option: str) -> None:

@@ -16,7 +16,7 @@ from promptcot.core.selection.choosing import Candidates, keys_of
 from promptcot.core.selection.profiles import Profile
 
 NO_REASON = 0
-"""Stands for a row that may be kept."""
+"""The reason number of a row that may be selected."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Table:
     def add(
         self, id: int, profile: Profile, reason: str | None, level: str, concepts: Sequence[int], file: int
     ) -> None:
-        """Remember one more row."""
+        """Add one row."""
         self.ids.append(id)
         self.rates.append(-1.0 if profile.pass_rate is None else profile.pass_rate)
         self.n.append(profile.n)
@@ -51,7 +51,7 @@ class Table:
         self.numbers.append(self.number_of(reason))
 
     def number_of(self, reason: str | None) -> int:
-        """The number that stands for a reason."""
+        """The number of a reason."""
         if reason is None:
             return NO_REASON
         if reason not in self.reasons:
@@ -59,27 +59,27 @@ class Table:
         return self.reasons.index(reason)
 
     def refuse(self, rows: NDArray[np.int64], reason: str) -> None:
-        """Leave these rows out."""
+        """Leave these rows out, for this reason."""
         self._numbers[rows] = self.number_of(reason)
 
     def reason_of(self, row: int) -> str | None:
-        """Why a row is left out; None where it is not."""
+        """Why a row is left out; None if it is not."""
         return self.reasons[self.numbers[row]] or None
 
     def kept(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of these rows that are not left out."""
+        """The rows among these that are not left out."""
         return np.asarray(rows[self._numbers[rows] == NO_REASON])
 
     def rates_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Pass rates, -1 where there is none."""
+        """Pass rates, -1 if unknown."""
         return np.frombuffer(self.rates, dtype=np.float64)[rows]
 
     def n_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
-        """How many traces there were, 0 where it is not known."""
+        """The numbers of traces, 0 if unknown."""
         return np.frombuffer(self.n, dtype=np.uint32)[rows]
 
     def candidates(self, rows: NDArray[np.int64], seed: int) -> Candidates:
-        """These rows, which are in input order, as `choosing` takes them: levels are numbered by name, not by row."""
+        """These rows, in input order, as the candidates of `choosing`: levels are numbered in order of name."""
         names = sorted(self.names)
         by_name = np.array([names.index(name) for name in self.names] or [0])
         sizes = np.frombuffer(self.sizes, dtype=np.uint16).astype(np.int64)
@@ -101,7 +101,7 @@ class Table:
 
 
 class Problems:
-    """Which rows are of one problem, by their ids, and which row stands for it: the first, unless another `leads`."""
+    """Groups rows by problem, by their ids. One row represents a problem: the first, unless `lead` chose another."""
 
     def __init__(self, ids: array[int]) -> None:
         self._ids = np.frombuffer(ids, dtype=np.uint64)
@@ -114,32 +114,32 @@ class Problems:
 
     @property
     def leading(self) -> NDArray[np.int64]:
-        """The rows that stand for their problems, in input order."""
+        """The rows that represent their problems, in input order."""
         return np.sort(self._leading)
 
     def several(self) -> Iterator[int]:
-        """A row of each problem that has several."""
+        """One row of each problem that has several."""
         return map(int, np.sort(self._leading[self._ends - self._begins > 1]))
 
     def lead(self, row: int) -> None:
-        """Let this row stand for its problem."""
+        """Let this row represent its problem."""
         self._leading[self._group(row)] = row
 
     def rows_of(self, row: int) -> list[int]:
         """All rows of the problem of this row, in input order."""
         group = self._group(row)
-        found: list[int] = self._order[self._begins[group] : self._ends[group]].tolist()
-        return found
+        rows: list[int] = self._order[self._begins[group] : self._ends[group]].tolist()
+        return rows
 
     def first_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The first row of the problem of each of these."""
+        """For each of these rows, the first row of its problem."""
         return np.asarray(self._order[self._begins[np.searchsorted(self._different, self._ids[rows])]])
 
     def leading_each(self) -> Iterator[int]:
-        """For each row the one that stands for its problem."""
-        found = np.empty_like(self._order)
-        found[self._order] = np.repeat(self._leading, self._ends - self._begins)
-        return map(int, found)
+        """For each row, the one that represents its problem."""
+        leaders = np.empty_like(self._order)
+        leaders[self._order] = np.repeat(self._leading, self._ends - self._begins)
+        return map(int, leaders)
 
     def _group(self, row: int) -> int:
         return int(np.searchsorted(self._different, self._ids[row]))

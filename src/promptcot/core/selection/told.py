@@ -23,7 +23,7 @@ _FINENESS = 10_000
 def summary_of(
     settings: Settings, choice: Choice, rates: NDArray[np.float64], n: NDArray[np.uint32], models: Mapping[str, int]
 ) -> dict[str, Any]:
-    """`rates` and `n` are those of all problems whose answer is agreed, whether they are in the band or not."""
+    """The summary. `rates` and `n` belong to all problems with an agreed answer, also to those outside the band."""
     in_set, there = choice.concepts
     return {
         "model": settings.model,
@@ -41,7 +41,7 @@ def summary_of(
 
 
 def _traces(n: NDArray[np.uint32], band: Band) -> dict[str, Any] | None:
-    """How many traces pass rates rest on, and what a pass rate in the middle of the band says then."""
+    """The numbers of traces behind the pass rates, and the uncertainty of a pass rate in the middle of the band."""
     known = n[n > 0]
     if not len(known):
         return None
@@ -57,7 +57,7 @@ def _traces(n: NDArray[np.uint32], band: Band) -> dict[str, Any] | None:
 
 
 def _nearest(rates: NDArray[np.float64], band: Band) -> dict[str, Any] | None:
-    """The smallest wider band that keeps a problem, and how many; None where the band itself does, or none is there."""
+    """The smallest wider band that keeps a problem, and how many it keeps; None if the band keeps some."""
     if not len(rates) or ((rates >= band.low) & (rates <= band.high)).any():
         return None
     gaps = np.where(rates < band.low, band.low - rates, rates - band.high)

@@ -2,7 +2,7 @@
 
 `sample_counts` stores the samples in a few bytes each, `estimates` and `at_k` have the formulas, `summary` combines
 them for one source, and `comparison` compares two sets of predictions; `agreement` and `wilson` are used for verdicts
-too. Grading happens elsewhere. There are no percentages: shares and accuracies are between 0 and 1, and values without
+too. Grading happens elsewhere. Shares and accuracies are between 0 and 1, not percentages, and values without
 data are None.
 """
 

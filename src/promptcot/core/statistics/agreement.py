@@ -18,13 +18,13 @@ from promptcot.core.statistics.wilson import wilson_interval
 
 @dataclass(slots=True)
 class Agreement:
-    """Two judges' verdicts on the same rows, as a table of counts. Everything is None while no row counts."""
+    """Two judges' verdicts on the same rows, as a table of counts. All statistics are None before the first row."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     left_out: int = 0
 
     def add(self, one: str | None, other: str | None) -> None:
-        """Count one row; a verdict that is invalid or missing leaves it out."""
+        """Count one row; it enters no statistic if a verdict is invalid or missing."""
         if one is not None and other is not None and one in RATINGS and other in RATINGS:
             self.counts[one, other] += 1
         else:
@@ -51,8 +51,8 @@ class Agreement:
     def kappa(self) -> float | None:
         """Agreement beyond chance: (p_o - p_e) / (1 - p_e), from -1 to 1.
 
-        None where it is undefined: without rows, and where both judges always give one and the same verdict, which
-        chance alone would do as well. J. Cohen, A coefficient of agreement for nominal scales, Educational and
+        None if undefined: without rows, and if both judges always give the same single verdict, so that chance
+        agreement is 1. J. Cohen, A coefficient of agreement for nominal scales, Educational and
         Psychological Measurement 20 (1960) 37-46. Computed in whole numbers, so that the undefined case is exact.
         """
         by_chance = sum(self._given(rating, 0) * self._given(rating, 1) for rating in RATINGS)
@@ -64,13 +64,13 @@ class Agreement:
 
 
 class Agreements:
-    """The agreement of every two of some judges, in the order in which the judges were named."""
+    """The agreement of each pair of judges, in the order in which the judges were named."""
 
     def __init__(self, judges: tuple[str, ...]) -> None:
         self._pairs = {pair: Agreement() for pair in combinations(judges, 2)}
 
     def add(self, verdicts: Mapping[str, str]) -> None:
-        """Count one row: its verdicts by judge. A judge that is not there leaves the row out of its pairs."""
+        """Count one row: its verdicts by judge. Pairs with a judge that has no verdict on the row do not count it."""
         for (one, other), agreement in self._pairs.items():
             agreement.add(verdicts.get(one), verdicts.get(other))
 

@@ -1,7 +1,7 @@
 """pass@k and majority@k, computed from n >= k samples, exactly where possible.
 
 Both are expectations over all subsets of k of a problem's n graded samples. Samples whose grading timed out are neither
-right nor wrong, and are not among the n.
+right nor wrong, and not among the n.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def majority_at_k(
 
     `right` and `wrong` hold the sizes of the classes of equivalent answers that are right and wrong (normally there is
     at most one right class), `blank` the number of samples without an answer: they are drawn like others, but have no
-    vote, and k samples without a single vote are wrong. A tie counts as right by the share of right classes in it.
+    vote, and k samples without any vote are wrong. A tie counts as right in proportion to its right classes.
     Majority voting is from X. Wang et al., Self-Consistency, arXiv 2203.11171 (2022); maj1@k from A. Lewkowycz et al.,
     arXiv 2206.14858 (2022).
 

@@ -18,10 +18,10 @@ from promptcot.core.statistics.sample_counts import SourceTally
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`difference` is B minus A over the problems graded in both; the means are over these same problems.
+    """`difference` is B minus A over the problems graded in both; the means are over the same problems.
 
-    `better`, `worse` and `equal` count problems by the sign of B minus A; `only_a` and `only_b` those graded in just
-    one of the sets, which are in none of the numbers.
+    `better`, `worse` and `equal` count problems by the sign of B minus A; `only_a` and `only_b` those graded in only
+    one of the sets, which enter no other number.
     """
 
     source: str
@@ -35,7 +35,7 @@ class Comparison:
     only_b: int
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values for a JSON file; what is unknown is null."""
+        """Plain values for a JSON file; unknown values are null."""
         return asdict(self)
 
 

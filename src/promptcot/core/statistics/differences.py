@@ -20,7 +20,7 @@ from promptcot.core.statistics.wilson import wilson_interval
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`a` and `b` of `n_a` and `n_b` problems, and b - a with its 95 % interval; None where there is too little."""
+    """The values `a` and `b` over `n_a` and `n_b` problems, and b - a with its 95 % interval (None if unknown)."""
 
     a: float | None
     b: float | None
@@ -31,19 +31,19 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Plain values for a JSON file."""
         return asdict(self)
 
 
 def of_means(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Difference:
-    """The difference of the means of two samples, each of shape (problems,); NaN is left out.
+    """The difference of the means of two samples, each of shape (problems,); NaN values are left out.
 
     Standard error sqrt(s_a^2 / n_a + s_b^2 / n_b), with Student's t and the degrees of freedom of B. L. Welch,
-    Biometrika 34 (1947) 28-35. No interval where a sample has fewer than two values, or neither varies.
+    Biometrika 34 (1947) 28-35. No interval if a sample has fewer than two values, or neither varies.
     """
     one, other = _known(a), _known(b)
     means = _mean(one), _mean(other)
@@ -63,8 +63,8 @@ def of_means(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Difference
 def of_shares(a: int, n_a: int, b: int, n_b: int, confidence: float = 0.95) -> Difference:
     """The difference of two shares, `a` of `n_a` and `b` of `n_b`, with Newcombe's interval.
 
-    It puts the Wilson intervals of both together, and stays within [-1, 1] (R. G. Newcombe, Statistics in Medicine 17
-    (1998) 873-890, method 10). Raises ValueError for what is no share.
+    It combines the Wilson intervals of both, and stays within [-1, 1] (R. G. Newcombe, Statistics in Medicine 17
+    (1998) 873-890, method 10). Raises ValueError unless both are shares.
     """
     one, other = wilson_interval(a, n_a, confidence), wilson_interval(b, n_b, confidence)
     shares = a / n_a if n_a else None, b / n_b if n_b else None
@@ -85,9 +85,9 @@ def bootstrapped(
     confidence: float = 0.95,
 ) -> Difference:
     """The difference of any statistic of two samples, drawn with replacement along the first axis, in the percentile
-    interval of B. Efron (Annals of Statistics 7 (1979) 1-26). No interval where a sample has fewer than two entries.
+    interval of B. Efron (Annals of Statistics 7 (1979) 1-26). No interval if a sample has fewer than two entries.
 
-    Not for numbers of different things (coverage, Vendi score): a drawn sample repeats entries, and so has fewer.
+    Not for counts of distinct items (coverage, Vendi score): a bootstrap sample repeats entries, so it has fewer.
     """
     values = statistic(a) if len(a) else None, statistic(b) if len(b) else None
     if values[0] is None or values[1] is None:
@@ -105,8 +105,8 @@ def _again(sample: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]
 
 
 def _known(values: ArrayLike) -> NDArray[np.float64]:
-    found = np.asarray(values, dtype=np.float64)
-    return np.asarray(found[~np.isnan(found)])
+    array = np.asarray(values, dtype=np.float64)
+    return np.asarray(array[~np.isnan(array)])
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

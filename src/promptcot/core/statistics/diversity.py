@@ -17,10 +17,10 @@ _AT_A_TIME = 1024
 
 @dataclass(frozen=True, slots=True)
 class ConceptSpread:
-    """`covered` of `known` concepts are in the set, and `uses` is how often a problem has one.
+    """`covered` of `known` concepts are in the set; `uses` is the sum of the problems' numbers of concepts.
 
     `coverage` is their share. `entropy` is Shannon's, in nats, and `effective` its exponential, the number of equally
-    frequent concepts with the same entropy; `evenness` is the entropy over the largest of `covered` concepts.
+    frequent concepts with the same entropy; `evenness` is the entropy over its maximum for `covered` concepts.
     """
 
     covered: int
@@ -33,10 +33,10 @@ class ConceptSpread:
 
 
 def concept_spread(counts: Iterable[int], known: int | None = None) -> ConceptSpread:
-    """The spread of concepts that are used so often; `known` is how many there are to use, by default those that are.
+    """The spread of concepts with these numbers of uses; `known` is how many concepts there are, by default those used.
 
-    What cannot be said is None: evenness of a single concept. C. E. Shannon (1948); the exponential is Hill's number of
-    order 1 (M. O. Hill, Ecology 54 (1973) 427-432). Raises ValueError where more are used than known.
+    The evenness of a single concept is None. C. E. Shannon (1948); the exponential is Hill's number of
+    order 1 (M. O. Hill, Ecology 54 (1973) 427-432). Raises ValueError if more are used than known.
     """
     used = [count for count in counts if count > 0]
     total, covered = sum(used), len(used)
@@ -51,11 +51,11 @@ def concept_spread(counts: Iterable[int], known: int | None = None) -> ConceptSp
 
 
 def vendi_score(vectors: NDArray[np.floating]) -> float | None:
-    """The effective number of different problems, from 1 (all alike) to n (all orthogonal); `vectors` is (n, width).
+    """The effective number of different problems, from 1 (all equal) to n (all orthogonal); `vectors` is (n, width).
 
     The exponential of the entropy of the eigenvalues of K / n, where K holds the cosine similarities. D. Friedman and
-    A. B. Dieng, The Vendi Score, TMLR (2023), arXiv 2210.02410. The eigenvalues are those of the smaller of the two
-    matrices of products, so that it takes O(n w min(n, w)). Grows with n: compare samples of one size. None for n = 0.
+    A. B. Dieng, The Vendi Score, TMLR (2023), arXiv 2210.02410. Computed from the smaller of the two Gram
+    matrices, in O(n w min(n, w)). The score grows with n: compare samples of equal size. None for n = 0.
     """
     rows = _normed(vectors)
     if not len(rows):
@@ -67,27 +67,27 @@ def vendi_score(vectors: NDArray[np.floating]) -> float | None:
 
 
 def nearest_distances(vectors: NDArray[np.floating], others: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
-    """The cosine distance, from 0 to 2, of each vector to the nearest of `others`, or of the rest; shape (n,).
+    """The cosine distance, from 0 to 2, of each vector to the nearest of `others`, or of its own set; shape (n,).
 
-    Vectors are compared in blocks, so memory stays at a thousand rows of distances. A vector that has none to be
-    compared with is NaN.
+    Vectors are compared in blocks, so memory stays at a thousand rows of distances. A vector without any other to
+    compare with gets NaN.
     """
     rows = _normed(vectors)
     against = rows if others is None else _normed(others)
-    found = np.full(len(rows), np.nan)
+    distances = np.full(len(rows), np.nan)
     if len(against) <= (others is None):
-        return found
+        return distances
     for start in range(0, len(rows), _AT_A_TIME):
         alike = rows[start : start + _AT_A_TIME] @ against.T
         if others is None:
             here = np.arange(len(alike))
             alike[here, start + here] = -np.inf
-        found[start : start + _AT_A_TIME] = 1 - alike.max(axis=1)
-    return np.clip(found, 0, 2)
+        distances[start : start + _AT_A_TIME] = 1 - alike.max(axis=1)
+    return np.clip(distances, 0, 2)
 
 
 def _normed(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Vectors of length 1. Raises ValueError for one without a direction."""
+    """Vectors scaled to length 1. Raises ValueError for a vector without a direction."""
     rows = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if len(rows) and not (np.isfinite(lengths).all() and lengths.all()):

@@ -21,7 +21,7 @@ _SERIES_UP_TO = 100
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over `n` problems, with its standard error and interval; None where there are too few problems."""
+    """A mean over `n` problems, with its standard error and interval; None if there are too few problems."""
 
     mean: float | None
     standard_error: float | None
@@ -49,8 +49,8 @@ def estimate(values: ArrayLike, *, bounds: tuple[float, float] | None = None, co
     n / (n - 1). The interval uses Student's t with n - 1 degrees of freedom instead of the normal distribution: a
     benchmark may have 15 or 30 problems, and there 1.96 would be 9 or 4 % too narrow; for large n they are the same.
 
-    With `bounds` the values are known to lie within them, and the interval is cut to them. Where every value is at the
-    same bound the formula would give no width at all, so the interval is Wilson's, with one trial per problem.
+    `bounds` are limits of the values; the interval is cut to them. If every value is at the same bound, the formula
+    would give an interval of width 0, so the interval is Wilson's, with one trial per problem.
     Standard error and interval are None for fewer than two problems, the mean for none.
     """
     known = np.asarray(values, dtype=np.float64)
@@ -77,7 +77,7 @@ def _interval(
 def run_accuracies(run: NDArray[np.int32], correct: NDArray[np.int8]) -> Runs:
     """Mean of the accuracies of the runs, and their sample standard deviation (ddof = 1); both arrays (samples,).
 
-    In `correct` 1 is right, 0 wrong, and -1 a timeout of the grader, which is in no denominator. This is the "mean ± SD
+    In `correct` 1 is right, 0 wrong, and -1 a timeout of the grader, which is not counted. This is the "mean ± SD
     over 8 runs" of X. Zhao et al., PromptCoT, arXiv 2503.02324 (2025). The mean is None without any graded run, the
     standard deviation for fewer than two.
     """

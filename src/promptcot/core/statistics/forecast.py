@@ -17,11 +17,11 @@ _FASTER, _SLOWER = 1.5, 1.5
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where work stands. Rows are those that came in at the beginning: `started`, `decided` for good, and `accepted`,
-    which are those that count towards a `target`. At most `total` come in.
+    """The progress of a run, in input rows: `started`, `decided` (finished), and `accepted`, which count towards a
+    `target`. There are at most `total` input rows.
 
-    `calls` were made or found in the journal. A row takes `row_calls` of them on average, and `row_cost`; `spent` is
-    what was paid so far. Costs are None where no call has a price.
+    `calls` were made or found in the journal. A row takes `row_calls` calls and costs `row_cost` on average; `spent` is
+    the cost so far. Costs are None if no call has a price.
     """
 
     total: int | None
@@ -37,8 +37,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What it will have been in the end: `calls`, `cost` (None without prices); and how many `seconds` more it takes
-    (None while the rate is unknown).
+    """The totals at the end: `calls` and `cost` (None without prices); and the remaining `seconds` (None while the rate
+    is unknown).
     """
 
     calls: Interval
@@ -47,7 +47,7 @@ class Forecast:
 
 
 def forecast(standing: Standing, calls_a_second: float | None) -> Forecast | None:
-    """The end of the work; None as long as too little is known, or where nothing says when it ends."""
+    """The forecast for the end of the run; None while too little is known, or if the end is undefined."""
     rows = _rows_asked_about(standing)
     if rows is None or standing.decided < _ENOUGH_ROWS:
         return None
@@ -59,8 +59,8 @@ def forecast(standing: Standing, calls_a_second: float | None) -> Forecast | Non
 
 
 def _rows_asked_about(standing: Standing) -> Interval | None:
-    """How many rows are asked about until the end: those that a target takes, and of those that were begun beyond it
-    none, most, or all.
+    """How many rows are sent to models until the end: those that the target needs, plus none, most or all of the rows
+    started beyond it.
     """
     if standing.target is None:
         return Interval(*(3 * (float(standing.total),))) if standing.total else None
@@ -73,8 +73,8 @@ def _rows_asked_about(standing: Standing) -> Interval | None:
 
 
 def _seconds(standing: Standing, calls: Interval, a_second: float) -> Interval:
-    """How long it takes from now on. The rate so far is not the rate to come; and rows that were asked about may wait
-    for a slow one before them, so it may take as long as if nothing had been asked about those under way.
+    """The remaining time. The rate may change, and finished rows may wait for a slow one before them: the upper bound
+    assumes that no call was made for the rows under way.
     """
     low, point, high = (max(0.0, value - standing.calls) / a_second for value in (calls.low, calls.point, calls.high))
     under_way = (standing.started - standing.decided) * standing.row_calls / a_second

@@ -13,8 +13,8 @@ from promptcot.core.statistics.wilson import wilson_interval
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`count` of the pass rates lie from `low` to below `high`, in the last span up to it; that is `share` of all, with
-    its 95 % Wilson interval.
+    """The `count` of pass rates in [low, high), or [low, high] in the last span, and their `share` of all with its
+    95 % Wilson interval.
     """
 
     low: float
@@ -24,14 +24,14 @@ class Span:
     interval: tuple[float, float] | None
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Plain values for a JSON file."""
         return asdict(self)
 
 
 def histogram(pass_rates: ArrayLike, spans: int = 10) -> list[Span]:
-    """Pass rates, of shape (problems,) and within [0, 1], in spans of equal width; empty where there are none.
+    """Pass rates, of shape (problems,) and within [0, 1], in spans of equal width; empty without any.
 
-    NaN, a pass rate that is not known, is left out. Raises ValueError for anything else outside [0, 1].
+    NaN, an unknown pass rate, is left out. Raises ValueError for anything else outside [0, 1].
     """
     known = np.asarray(pass_rates, dtype=np.float64)
     known = known[~np.isnan(known)]
@@ -48,7 +48,7 @@ def histogram(pass_rates: ArrayLike, spans: int = 10) -> list[Span]:
 
 
 def uncertainty(pass_rate: float, n: int) -> tuple[float, float] | None:
-    """Where the chance lies to solve a problem that `pass_rate` of `n` traces solved: the 95 % Wilson interval.
+    """The 95 % Wilson interval of the probability to solve a problem, given the `pass_rate` of `n` traces.
 
     None for n = 0.
     """

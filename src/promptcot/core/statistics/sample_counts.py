@@ -25,8 +25,8 @@ _MOST = 2**31 - 1
 class Sample:
     """One graded trace.
 
-    `correct` is None where grading timed out. `answer` numbers the answer, or its class, among those of the problem,
-    and is None where the trace has none. `tokens` and `truncated` are None where nobody knows.
+    `correct` is None if grading timed out. `answer` is the number of the answer, or of its class, within the problem,
+    and is None if the trace has none. `tokens` and `truncated` are None if unknown.
     """
 
     correct: bool | None
@@ -37,9 +37,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """For each answer to a problem, by its number, its class, and how much it states: a letter, a value, a unit.
+    """For each answer to a problem, by its number: its class, and how many components it states (letter, value, unit).
 
-    Of a class, the answers that state most decide whether it is right.
+    The answers that state most components decide whether a class is right.
     """
 
     classes: Sequence[int]
@@ -52,7 +52,7 @@ class Table:
 
     `problem` counts from 0 to `len(ids)` - 1; `ids` holds the problems' 64-bit names, ascending. In `correct` and
     `truncated` 1 is yes, 0 is no, -1 is unknown; in `answer` -1 is no answer, in `tokens` -1 is unknown. `stated` is
-    that of `Joined`, and 0 where answers were not joined.
+    that of `Joined`, or 0 if answers were not joined.
     """
 
     ids: NDArray[np.uint64]
@@ -66,11 +66,11 @@ class Table:
 
     @property
     def graded(self) -> NDArray[np.bool_]:
-        """Which samples are right or wrong, that is, were not left undecided by a timeout."""
+        """Which samples were graded right or wrong, not left undecided by a timeout."""
         return np.not_equal(self.correct, _UNKNOWN)
 
     def problem_means(self) -> NDArray[np.float64]:
-        """The share of right among the graded samples of each problem, NaN where none is graded. Shape (problems,)."""
+        """The share of right samples among the graded ones of each problem, NaN without any. Shape (problems,)."""
         graded, right = self.per_problem(self.graded), self.per_problem(self.correct == 1)
         means = np.full(len(graded), np.nan)
         np.divide(right, graded, out=means, where=graded > 0)
@@ -95,7 +95,7 @@ class SourceTally:
         return len(self._ids)
 
     def add(self, problem_id: str, sample: Sample, run: int | None = None) -> None:
-        """Add one sample. `run` is its sample index; without one, a problem's samples are numbered as they come.
+        """Add one sample. `run` is its sample index; without it, a problem's samples are numbered in order.
 
         Raises InputError for a negative index, class or number of tokens.
         """
@@ -117,7 +117,7 @@ class SourceTally:
         self._joined[_short(problem_id)] = joined
 
     def table(self) -> Table:
-        """The samples so far, sorted. Raises InputError when a problem has one sample index twice."""
+        """The samples so far, sorted. Raises InputError if a problem has a sample index twice."""
         ids, problem = np.unique(_column(self._ids, np.uint64), return_inverse=True)
         run = _numbered(problem, _column(self._runs, np.int32))
         order = np.lexsort((run, problem))
@@ -137,7 +137,7 @@ class SourceTally:
         )
 
     def _join(self, ids: NDArray[np.uint64], problem: NDArray[np.int64], answer: NDArray[np.int32]) -> NDArray[np.int8]:
-        """Put classes in place of the answers' numbers; how much each answer states. Other problems are left alone."""
+        """Replaces answer numbers by classes, and returns how much each answer states; other problems stay."""
         stated = np.zeros(len(answer), dtype=np.int8)
         for short, joined in self._joined.items():
             place = int(np.searchsorted(ids, np.uint64(short)))
@@ -183,7 +183,7 @@ class Tallies:
 
 
 def _short(problem_id: str) -> int:
-    """64 bits of an id. Among 125,000 problems two share them with a probability of 4 in 10 billion."""
+    """64 bits of an id. The probability that two of 125,000 problems share them is 4 in 10 billion."""
     return int.from_bytes(hashlib.blake2b(problem_id.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
 
 
@@ -192,12 +192,12 @@ def _number(value: int | bool | None) -> int:
 
 
 def _column(values: array[int], dtype: type[Any]) -> NDArray[Any]:
-    """A copy: a view would keep the array from growing."""
+    """A copy, because a view would prevent the array from growing."""
     return np.array(values, dtype=dtype)
 
 
 def _numbered(problem: NDArray[np.int64], run: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The runs, those without an index numbered 0, 1, … within their problem, in the order in which they came."""
+    """The runs; samples without an index are numbered 0, 1, … within their problem, in order of arrival."""
     missing = np.flatnonzero(run == _UNKNOWN)
     order = missing[np.argsort(problem[missing], kind="stable")]
     _, first, counts = np.unique(problem[order], return_index=True, return_counts=True)

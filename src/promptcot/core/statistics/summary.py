@@ -1,6 +1,6 @@
 """The summary of the samples of one source, as plain numbers.
 
-Rules: a sample whose grading timed out is neither right nor wrong, so it is in no denominator of an accuracy, but is
+Rules: a sample whose grading timed out is neither right nor wrong, so accuracies ignore it, but it is
 counted. Samples without an answer, and truncated ones, are wrong unless they were graded right. `notes` reports unequal
 numbers of samples per problem, and problems left out of a statistic.
 """
@@ -23,7 +23,7 @@ _SHARE = (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`count` of `n`; there is no value, rather than 0, where n is 0."""
+    """`count` of `n`; the value is None, not 0, if n is 0."""
 
     count: int
     n: int
@@ -54,7 +54,7 @@ class Summary:
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values for a JSON file; what is unknown is null."""
+        """Plain values for a JSON file; unknown values are null."""
         shares = {"no_answer": self.no_answer, "truncated": self.truncated, "timeouts": self.timeouts}
         valued = {name: {**asdict(share), "value": share.value} for name, share in shares.items()}
         counts = {str(samples): problems for samples, problems in self.samples_per_problem.items()}
@@ -62,7 +62,7 @@ class Summary:
 
 
 def summarize(tally: SourceTally, ks: Sequence[int] | None = None, rng: np.random.Generator | None = None) -> Summary:
-    """All statistics of a source; `ks` are those of pass@k and majority@k, `default_ks` unless given.
+    """All statistics of a source; `ks` are the k of pass@k and majority@k, by default `default_ks`.
 
     `rng` is needed only for majority@k with more than 512 samples a problem. Raises InputError for repeated samples,
     ValueError for a k below 1.
@@ -134,7 +134,7 @@ _Votes = tuple[tuple[int, ...], tuple[int, ...], int]
 
 
 def _votes(table: Table) -> Iterator[_Votes]:
-    """For each problem, the sizes of its right and wrong classes, and its samples without an answer."""
+    """For each problem, the sizes of its right and wrong classes, and the number of its samples without an answer."""
     ends = np.searchsorted(table.problem, np.arange(len(table.ids) + 1))
     columns = table.answer, table.correct, table.stated
     for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
@@ -157,9 +157,9 @@ def _classes(answers: list[int], correct: list[int], stated: list[int]) -> _Vote
 
 
 def _is_right(samples: Sequence[tuple[int, int]]) -> bool:
-    """Whether a class is: most of its samples whose answers state most are, which is all if classes and grades agree.
+    """Whether a class is right: whether most of its samples with the most complete answers are.
 
-    `samples` are how much each states, and its verdict. In the class of C, (C) 12 and 12, (C) 12 decides.
+    `samples` has how many components each states, and its verdict. In the class {C, (C) 12, 12}, (C) 12 decides.
     """
     most = max(much for much, _ in samples)
     verdicts = [verdict for much, verdict in samples if much == most]
@@ -167,11 +167,11 @@ def _is_right(samples: Sequence[tuple[int, int]]) -> bool:
 
 
 def _at_k(k: int, of_kind: list[float | None], place: NDArray[np.int64], graded: NDArray[np.int64]) -> AtK:
-    """Averages one value per kind of problem over the problems, `place` saying which kind each is."""
+    """Averages one value per kind of problem over all problems; `place` has the kind of each."""
     values = np.array([np.nan if value is None else value for value in of_kind])
     left_out = int(np.sum(graded < k))
-    found = estimate(values[place] if len(place) else np.array([]), bounds=_SHARE)
-    return AtK(k, found, left_out, _reason(k, left_out, graded) if left_out else None)
+    result = estimate(values[place] if len(place) else np.array([]), bounds=_SHARE)
+    return AtK(k, result, left_out, _reason(k, left_out, graded) if left_out else None)
 
 
 def _reason(k: int, left_out: int, graded: NDArray[np.int64]) -> str:

@@ -27,25 +27,25 @@ class Interval:
     high: float
 
     def times(self, factor: float) -> Interval:
-        """Of something else, of which there is so much for each."""
+        """The interval times a factor, such as the calls of a row."""
         return Interval(self.low * factor, self.point * factor, self.high * factor)
 
     def plus(self, more: float) -> Interval:
-        """With what there is already."""
+        """The interval plus what there is already."""
         return Interval(self.low + more, self.point + more, self.high + more)
 
     def clipped(self, least: float, most: float = float("inf")) -> Interval:
-        """Within what is possible."""
+        """The interval limited to possible values."""
         return Interval(*(min(max(value, least), most) for value in (self.low, self.point, self.high)))
 
 
 def rows_worth_starting(missing: int, accepted: int, decided: int) -> int:
-    """How many rows to have under way for the `missing` accepted ones, when `accepted` of `decided` rows were.
+    """How many rows to have under way to get the `missing` ones, after `accepted` of `decided` rows were accepted.
 
-    Of n rows about n p are accepted, give or take sqrt(n p), so n = (m + z sqrt(m)) / p hold enough of them with a
-    probability of 95 % for z = 1.64. A row that was started cannot be taken back, and more can be started later: so p
-    is taken to be a standard deviation higher than it seems. Until 20 rows are decided it is the prior's mean. Where a
-    row becomes several, it may be above 1.
+    Of n rows, n p ± sqrt(n p) are accepted, so n = (m + z sqrt(m)) / p rows contain enough with a probability of 95 %
+    for z = 1.64. A started row cannot be cancelled, but more can be started later, so p is the estimate plus one
+    standard deviation. Until 20 rows are decided, p is the mean of the prior. It may exceed 1 if a row can become
+    several.
     """
     share = _ACCEPTED / _DECIDED
     if decided >= _KNOWN_FROM:
@@ -56,12 +56,12 @@ def rows_worth_starting(missing: int, accepted: int, decided: int) -> int:
 
 @lru_cache(maxsize=4)
 def rows_to_target(missing: int, accepted: int, decided: int) -> Interval:
-    """How many rows more it takes until so many more are accepted.
+    """How many more rows are needed until `missing` more are accepted.
 
-    The rows that are left out before the m-th accepted one have a negative binomial distribution, and given what was
-    seen the share has a Beta distribution (with Jeffreys' prior, which favours no share); the quantiles are those of
-    4,000 draws, the same for the same numbers. Where rows became several, so that more were accepted than decided,
-    accepted ones are taken for a Poisson process instead.
+    The number of rejected rows before the m-th accepted one has a negative binomial distribution, and the posterior of
+    the acceptance rate is a Beta distribution (with Jeffreys' prior). The quantiles are those of 4,000 draws with a
+    fixed seed. If rows became several, so that more were accepted than decided, accepted rows are modelled as a Poisson
+    process instead.
     """
     if missing <= 0:
         return Interval(0.0, 0.0, 0.0)

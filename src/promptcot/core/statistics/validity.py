@@ -14,7 +14,7 @@ _BANDS = ("1", ">=0.75", ">=0.5", "<0.5", "none")
 
 
 def band_of(agreement: float | None) -> str:
-    """The column of an agreement; None, of a problem without a label (no answer, or a tie), is "none"."""
+    """The column of an agreement; "none" for None, which is a problem without a label (no answer, or a tie)."""
     if agreement is None:
         return "none"
     bounds = ((1.0, "1"), (0.75, ">=0.75"), (0.5, ">=0.5"))
@@ -22,18 +22,18 @@ def band_of(agreement: float | None) -> str:
 
 
 class ValidityByAgreement:
-    """Counts problems by what `verify` says of them and by how well their traces agree."""
+    """Counts problems by the verdict of `verify` and by the agreement of their traces."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, validity: object, agreement: float | None) -> None:
-        """One more problem, with the field that `verify` adds and the agreement on its label, if it has one."""
+        """Count one problem, by the field that `verify` adds and the agreement on its label, if it has one."""
         verdict = validity.get("verdict") if isinstance(validity, dict) else None
         self._counts[verdict if verdict in _VERDICTS else NOT_VERIFIED, band_of(agreement)] += 1
 
     def summary(self) -> dict[str, Any]:
-        """What goes into a summary: problems by verdict, and within it by agreement; nothing where there are none."""
+        """The table for a summary: problems by verdict, then by agreement; empty without problems."""
         table = {verdict: self._row(verdict) for verdict in _VERDICTS if any(self._row(verdict).values())}
         return {"validity_by_agreement": table} if table else {}
 

@@ -53,7 +53,7 @@ class ServerActor:
     """Holds a server from `start` on. Errors are returned, not raised: Ray would wrap them."""
 
     def __init__(self, wanted: Wanted) -> None:
-        os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to the CPUs of the actor, which are a place, not a bound
+        os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to the CPUs of the actor, which are no limit
         remember(wanted.key)
         self._wanted = wanted
         self._logs = Path(tempfile.mkdtemp(prefix="promptcot-server-"))
@@ -108,12 +108,12 @@ class ServerActor:
 
 def server_opener(kind: str) -> Callable[[Served, str, Listen], Server] | None:
     """The function that opens an engine with its own server; None if the engine needs a server in front of it."""
-    found: Callable[[Served, str, Listen], Server] | None = None
+    opener: Callable[[Served, str, Listen], Server] | None = None
     if kind in SERVERS:
-        found = import_path.load(SERVERS[kind])
+        opener = import_path.load(SERVERS[kind])
     elif ":" in kind:
-        found = getattr(import_path.load(kind), "open_server", None)
-    return found
+        opener = getattr(import_path.load(kind), "open_server", None)
+    return opener
 
 
 def _own_address() -> str:

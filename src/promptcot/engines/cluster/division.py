@@ -222,7 +222,7 @@ class _State:
         already.
         """
         room, spare, staying = self.coming[node], dict(self.spare), dict(self._staying)
-        found: list[tuple[Claim, int]] = []
+        victims: list[tuple[Claim, int]] = []
         for other in (other for other in self._claims if other.name != claim.name):
             for place, nodes in enumerate(other.held):
                 allowed = spare[other.name] > 0 or (several and staying[other.name] > 1)
@@ -232,14 +232,14 @@ class _State:
                 room = room.more(other.room)
                 spare[other.name] -= 1
                 staying[other.name] -= 1
-                found.append((other, place))
-        return _needed(found, claim.room, room)
+                victims.append((other, place))
+        return _needed(victims, claim.room, room)
 
 
-def _needed(found: list[tuple[Claim, int]], wanted: Room, room: Room) -> list[tuple[Claim, int]]:
+def _needed(victims: list[tuple[Claim, int]], wanted: Room, room: Room) -> list[tuple[Claim, int]]:
     """The victims that are necessary for the room; `room` is the free capacity without any of them."""
     needed = []
-    for victim in found:
+    for victim in victims:
         if (without := room.less(victim[0].room)).holds(wanted):
             room = without
         else:

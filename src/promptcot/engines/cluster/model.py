@@ -139,7 +139,7 @@ class PlacedModel:
                 self._say(f"{self.name}: the server on {where} is lost; starting another one")
         except NoServer as none:
             self._note_failure(nodes, where, str(none), for_good=none.for_good)
-        except Exception as error:  # of Ray, or a mistake here: not to be tried again and again without a word
+        except Exception as error:  # an error of Ray or a bug here: not to be retried forever
             self._note_failure(nodes, where, f"{type(error).__name__}: {error}", for_good=False)
         finally:
             self.engine.lose(*server.urls)

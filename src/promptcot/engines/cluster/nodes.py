@@ -61,7 +61,7 @@ def join(address: str) -> Cluster:
     Raises ClusterUnusable.
     """
     os.environ.setdefault("RAY_usage_stats_enabled", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core would write warnings into our lines
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core would write warnings between our lines
     import ray
 
     if address and address.startswith("ray://"):
@@ -155,11 +155,11 @@ def look_over(nodes: Sequence[Mapping[str, Any]]) -> list[Sight]:
     return [sight for one in ready if (sight := _sight(asked[one], one)) is not None]
 
 
-def _sight(node: Mapping[str, Any], told: Any) -> Sight | None:
+def _sight(node: Mapping[str, Any], report: Any) -> Sight | None:
     import ray
 
     try:
-        return Sight(node["NodeID"], name_of(node), *ray.get(told))
+        return Sight(node["NodeID"], name_of(node), *ray.get(report))
     except ray.exceptions.RayError as error:
         if any(other["NodeID"] == node["NodeID"] and other["Alive"] for other in ray.nodes()):
             words = "died" if isinstance(error, ray.exceptions.WorkerCrashedError) else _one_line(error)

@@ -71,7 +71,7 @@ class ClusterEngines(Engines):
         placed = spec.model_copy(update={"engine": kind, "n_gpus": 0})
         key = key_of(placed, role)
         if key not in self._engines:
-            named = await super().open(placed, role)  # is never asked: it says what calls are journaled under
+            named = await super().open(placed, role)  # never called: it has the name under which calls are journaled
             engine = PlacedEngine(named.model, partial(self._connect, placed, role), self.placer.wake)
             wanted = self.placer.wanted(placed, role, served_name(nano.resolve(spec.model, role)))
             self.placer.add(key, _shown(spec, role), engine, wanted, self._size(spec, kind, role))
@@ -145,7 +145,7 @@ class ClusterEngines(Engines):
         nodes = [Gpu(place, "", "", self._memory, self._memory) for place in range(self._gpus)]
         if need.weights is None:
             return 1.0
-        whole = self._gpus * math.ceil(need.weights / (_USABLE * self._memory * self._gpus))  # of several nodes
+        whole = self._gpus * math.ceil(need.weights / (_USABLE * self._memory * self._gpus))  # per node
         return float(smallest_cut(need, nodes) or whole)
 
 

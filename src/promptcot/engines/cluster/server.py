@@ -116,12 +116,12 @@ class PlacedServer:
         """Stop it in any state, and release its place."""
         import ray
 
-        if self.urls:  # else the end of the actor ends what it has begun to start
+        if self.urls:  # otherwise the end of the actor stops what it has started so far
             stops = [asyncio.ensure_future(_answer(actor.stop.remote())) for actor in self._actors]
             await asyncio.wait(stops, timeout=_GRACE)
             _dismiss(stops)
         for actor in self._actors:
-            with suppress(Exception):  # what is gone already is as good
+            with suppress(Exception):  # already gone
                 ray.kill(actor)
         if self._group is not None:
             with suppress(Exception):

@@ -121,7 +121,7 @@ def _cached(name: str, what: str) -> Path:
         return Path(snapshot_download(name, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError) as error:
         raise InputError(
-            f"{name}: no such {what} folder, and no such model in the local Hub cache; nothing is downloaded unasked — "
+            f"{name}: no such {what} folder, and no such model in the local Hub cache; nothing is downloaded here —  "
             f"to fetch a model from the Hub: hf download {name if name.count('/') == 1 else 'ORGANISATION/MODEL'}"
         ) from error
 
@@ -171,7 +171,7 @@ def _check_kind(folder: Path, network: Any) -> None:
     kinds = set(getattr(_text_config(network.config), "layer_types", None) or ())
     parameters = inspect.signature(network.forward).parameters
     takes_cache = any(name in parameters for name in CACHE_ARGUMENTS)
-    # A stateful model takes a cache too, of something else than keys and values.
+    # A stateful model also takes a cache, but not of keys and values.
     if kinds - _ATTENTION or not takes_cache or network._is_stateful:
         kind = network.config.model_type
         raise EngineUnusable(
@@ -183,7 +183,7 @@ def load_tokenizer(folder: Path) -> Any:
     """The tokenizer in a folder. Raises EngineUnusable."""
     try:
         tokenizer = tokenizers.load(folder, local_files_only=True)
-        # Where a folder has none, transformers may make one up that knows no text.
+        # If a folder has none, transformers may create one that only has special tokens.
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise ValueError("it would know special tokens only")
         return tokenizer
@@ -244,7 +244,7 @@ class TextCodec:
         turns = [{"role": message.role, "content": message.content} for message in request.messages]
         try:
             text: str = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        except Exception as error:  # whatever code the template holds
+        except Exception as error:  # a template is code, and may raise anything
             raise RequestRefused(f"the chat template refuses these messages: {error}", "template") from error
         return text
 
@@ -274,7 +274,7 @@ class TextCodec:
     def _tokenise(self, text: str, **options: bool) -> list[int]:
         try:
             ids: list[int] = self._tokenizer(text, **options).input_ids
-        except (TypeError, ValueError) as error:  # half a surrogate pair, for one
+        except (TypeError, ValueError) as error:  # for example half a surrogate pair
             raise RequestRefused(f"the text cannot be tokenised: {error}", "malformed") from error
         return ids
 
@@ -293,5 +293,5 @@ class TextCodec:
         if not any(string in end for string in stop):
             return None
         text = self.decode(ids)
-        found = [place for string in stop if (place := text.find(string)) >= 0]
-        return text[: min(found)] if found else None
+        places = [place for string in stop if (place := text.find(string)) >= 0]
+        return text[: min(places)] if places else None

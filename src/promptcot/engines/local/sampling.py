@@ -87,7 +87,7 @@ def choose(
     if bool(drawn.any()):
         noise = gumbel(settings.seed_low, settings.seed_high, steps, scores.shape[1])
         noisy = torch.addcmul(scores, noise, drawn.float().unsqueeze(1))
-    # argmax takes the place of NaN and of infinity for the greatest, so one look at the winner tells.
+    # argmax treats NaN and infinity as the largest value, so checking the winner is enough.
     tokens = noisy.argmax(dim=1)
     fit = scores.gather(1, tokens.unsqueeze(1)).squeeze(1).isfinite()
     if bool((drawn & (settings.top_p < 1)).any()):

@@ -101,10 +101,10 @@ def _pooling(folder: Path) -> Literal["mean", "first"]:
     """Raises EngineUnusable for an unsupported pooling."""
     config = read_json(folder / "1_Pooling" / "config.json") or {}
     modes = [name for name, value in config.items() if name.startswith("pooling_mode") and value is True]
-    found = {_POOLINGS.get(mode) for mode in modes}
-    if found == {"mean"}:
+    poolings = {_POOLINGS.get(mode) for mode in modes}
+    if poolings == {"mean"}:
         return "mean"
-    if found == {"first"}:
+    if poolings == {"first"}:
         return "first"
     raise EngineUnusable(
         f"{folder}: its pooling is {', '.join(modes) or 'not stated'}; supported are {', '.join(_POOLINGS)}"
@@ -113,6 +113,6 @@ def _pooling(folder: Path) -> Literal["mean", "first"]:
 
 def _longest(folder: Path) -> int:
     """The maximum number of tokens of a text that it reads."""
-    told = (read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
+    limit = (read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
     positions = (read_json(folder / "config.json") or {}).get("max_position_embeddings")
-    return min(length for length in (told, positions, _LONGEST) if isinstance(length, int))
+    return min(length for length in (limit, positions, _LONGEST) if isinstance(length, int))

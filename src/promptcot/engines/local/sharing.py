@@ -90,9 +90,9 @@ def rows_per_second(model: LoadedModel, sharing: Sharing) -> float:
     ids = torch.zeros(rows, 1, dtype=torch.int64)
 
     def work(_: int) -> float:
-        torch.set_num_threads(sharing.threads)  # of this thread alone
+        torch.set_num_threads(sharing.threads)  # applies to this thread only
         with torch.inference_mode():
-            model.network(input_ids=ids, use_cache=False)  # the first step makes what later ones use
+            model.network(input_ids=ids, use_cache=False)  # the first step creates buffers for later ones
             began, steps = time.perf_counter(), 0
             while not steps or time.perf_counter() - began < _SECONDS:
                 model.network(input_ids=ids, use_cache=False)

@@ -34,8 +34,8 @@ def load(name: str | Path, **given: Any) -> Any:
     if _read(backend) != _read(Tokenizer.from_file(str(written))):
         tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(name, trust_remote_code=False, **given)
     settings = _file(name, "tokenizer_config.json", given)
-    told = None if settings is None else read_json(settings)
-    if isinstance(told, dict) and told.get("add_bos_token") is True:
+    own_settings = None if settings is None else read_json(settings)
+    if isinstance(own_settings, dict) and own_settings.get("add_bos_token") is True:
         _begin(tokenizer)
     return tokenizer
 
@@ -43,8 +43,8 @@ def load(name: str | Path, **given: Any) -> Any:
 def _file(name: str | Path, file: str, given: Any) -> Path | None:
     where = {key: given[key] for key in ("revision", "local_files_only") if given.get(key) is not None}
     quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
-    found = cached_file(name, file, **quiet, **where)
-    return None if found is None else Path(found)
+    path = cached_file(name, file, **quiet, **where)
+    return None if path is None else Path(path)
 
 
 def _read(backend: Any) -> list[int]:

@@ -79,7 +79,7 @@ class Worker:
         with self._lock:
             self._over = self._over or EngineUnusable("the local engine is closed", "closed")
             self._jobs.put(None)
-        # An engine that nobody refers to any more may be collected, and so stopped, in this very thread.
+        # An engine without references may be garbage-collected, and so stopped, in this thread itself.
         if threading.current_thread() is not self._thread:
             self._thread.join(patience)
 
@@ -169,7 +169,7 @@ class Worker:
 
     def _step(self) -> None:
         surplus = self._batch.surplus()
-        # Back to the front of the queue: what was drawn is kept, and the seed goes by the number of tokens drawn.
+        # Back to the front of the queue: drawn tokens are kept, and the noise depends on their number.
         self._waiting.extendleft(reversed([self._calls()[row] for row in surplus]))
         self._leave(surplus)
         self._steps += 1

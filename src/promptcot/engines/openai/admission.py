@@ -84,7 +84,7 @@ class Bound:
         if self._away >= _TOO_MANY * self._calls or overloaded:
             self._doubling, self._before = False, None
             self.limit = max(1, int(self.limit * 0.7))
-            self._best_rate *= _LESS  # the server may have become another one: learn anew, slowly
+            self._best_rate *= _LESS  # the server may have been replaced: learn again, slowly
             self._best_latency /= _LESS
             return
         self._best_rate = max(rate, self._best_rate * _FORGET)
@@ -189,8 +189,8 @@ class Admission:
     def _decide(self, now: float) -> None:
         """The gate reopens: the limit learns of the rejected calls, if it was too high for them."""
         undecided, self._undecided = self._undecided, []
-        if (found := self.pace.bound) is not None:
-            self.bound.keep_to(found)
+        if (bound := self.pace.bound) is not None:
+            self.bound.keep_to(bound)
         elif not self.pace.was_limit_in_time:
             for call in undecided:
                 self.bound.saw(call, now, full=True)
@@ -219,7 +219,7 @@ class Admission:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # admitted and cancelled at the same moment
                 self.in_flight -= 1
-                if turn.result():  # the try is somebody else's now
+                if turn.result():  # another call is the probe now
                     self.pace.saw(Call(self._clock()), self._clock(), self.in_flight, answered=False)
             self._admit()
             raise

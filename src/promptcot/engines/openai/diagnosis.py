@@ -59,10 +59,10 @@ async def read_object(get: Get, url: str) -> dict[str, Any] | None:
     """The JSON object at an address; None if there is no readable one."""
     try:
         async with get(url, _PATIENCE) as response:
-            found = loads(await read_some(response, 16 << 20)) if response.status == 200 else None
+            value = loads(await read_some(response, 16 << 20)) if response.status == 200 else None
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 async def read_some(response: aiohttp.ClientResponse, most: int) -> bytes:

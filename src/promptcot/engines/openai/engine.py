@@ -34,7 +34,7 @@ from promptcot.storage.json import dumps
 _TEXTS_AT_ONCE = 32
 _FIRST, _MOST = 16, 1024
 _LIMITS = ("max_tokens", "max_completion_tokens")
-_SMALLER = 2  # how often a call is made again with less: for the limit of any reply, and for what the context has left
+_SMALLER = 2  # repetitions with a lower max_tokens: for the limit of any reply, and for the rest of the context
 _CHATS_ONLY = (
     "The server has the model but accepts no raw prompts: use its chat format, with --use-chat-template, or "
     "chat = true in a recipe"

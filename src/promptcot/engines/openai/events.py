@@ -41,7 +41,7 @@ class Events:
             self._rest.append(piece)
             return []
         text = b"".join([*self._rest, piece])
-        held = b"\r" if text.endswith(b"\r") else b""  # it may be half of a CRLF
+        held = b"\r" if text.endswith(b"\r") else b""  # may be half of a CRLF
         text = text[: len(text) - len(held)]
         *lines, rest = _LINE_END.split(text) if b"\r" in text else text.split(b"\n")
         self._rest = [rest + held]
@@ -54,17 +54,17 @@ class Events:
         return self._read([*lines, b""])
 
     def _read(self, lines: list[bytes]) -> list[Any]:
-        found: list[Any] = []
+        values: list[Any] = []
         for line in lines:
             if self.done:
                 break
             if not line:
-                found += self._pending()
+                values += self._pending()
             elif line.startswith(b"data:"):
-                found += self._datum(line[5:].strip())
+                values += self._datum(line[5:].strip())
             elif line.startswith(b"error:"):
-                found.append({"error": _value(line[6:].strip())})
-        return found
+                values.append({"error": _value(line[6:].strip())})
+        return values
 
     def _datum(self, data: bytes) -> list[Any]:
         if data == b"[DONE]":

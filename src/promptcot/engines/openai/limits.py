@@ -20,7 +20,7 @@ def _patterns(*words: str) -> list[re.Pattern[str]]:
     return [re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in words]
 
 
-# The length of the context.
+# The context length.
 _CONTEXT = _patterns(
     rf"maximum context (?:length|limit|window|size) (?:is|of) {_N}",  # vLLM, OpenAI, DeepSeek, SGLang, OpenRouter
     rf"context (?:length|window) is only {_N}",  # vLLM 0.16
@@ -28,7 +28,7 @@ _CONTEXT = _patterns(
     rf"with {_N} maximum context length",  # Mistral
     rf"exceed context limit: \d+ \+ \d+ > {_N}",  # Anthropic
 )
-# How much of it the prompt takes.
+# The part of it that the prompt takes.
 _PROMPT = _patterns(
     rf"(?:has|contains|passed)(?: at least| about)? {_N} input tokens",  # vLLM since 0.9
     rf"{_N} tokens from the input",  # SGLang
@@ -39,7 +39,7 @@ _PROMPT = _patterns(
 # The same as a difference, where a prompt has several parts: "(90 in the messages, 6 in the functions, 4000 in …".
 _TOTAL = _patterns(rf"requested (?:about |a total of )?{_N} tokens")
 _ASKED = _patterns(rf"{_N} (?:in|for) the (?:completion|output)")
-# The most that any reply may have.
+# The maximum for any reply.
 _MOST = _patterns(
     rf"cannot be greater than max_model_len={_N}",  # vLLM
     rf"range of {_FIELD} (?:is|should be) \[\d+, ?{_N}\]",  # DeepSeek, DashScope
@@ -54,7 +54,7 @@ _MOST = _patterns(
     rf"{_FIELD}[^.;\d]{{0,20}}\d*\)? (?:is|was) (?:greater|larger|higher|more) than [^.;\d]{{0,60}}?{_N}",
     rf"maximum tokens you requested exceeds the model limit of {_N}",  # Bedrock
 )
-# The most that this reply may have, since its prompt takes the rest.
+# The maximum for this reply, because its prompt takes the rest.
 _OF_PROMPT = re.compile(r"\b(?:prompts?|inputs?(?! should| validation)|remain\w*|available|left)\b", re.IGNORECASE)
 _LESS_THAN = _patterns(
     rf"{_FIELD}.{{0,80}}?range is from 1 \(inclusive\) to {_N} \(exclusive\)",  # Gemini

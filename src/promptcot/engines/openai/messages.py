@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Where a message has its thinking, apart from the content. The first that holds some counts: the others repeat it.
+# The fields of a message for thinking outside the content. The first non-empty one counts: the others repeat it.
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 _APART = frozenset({*_REASONING, "refusal"})  # most messages have none of them, and a stream has thousands
 _WORDS = ("text", "thinking", "reasoning", "reasoning_content", "summary", "content")

@@ -159,14 +159,14 @@ class Pace:
             if call.is_try:
                 self._tries_away += 1
                 self._carried = self._carried or in_flight
-            if call.began >= self._last_away:  # else one of several that went together
+            if call.began >= self._last_away:  # otherwise one of several that were sent together
                 longest = _LONGEST_PAUSE if now >= self._doubted_until else _PAUSE_IN_DOUBT
                 self._pause = min(longest, 2 * self._pause)
                 self._opens = now + max(self._pause, min(call.wait or 0.0, _LONGEST_PAUSE))
             self._last_away = now
 
     def _close(self, now: float, in_flight: int) -> None:
-        if now - self._since > 2 * _HORIZON:  # perhaps nothing was asked for long: that is no measure
+        if now - self._since > 2 * _HORIZON:  # perhaps no call was sent for long, so this measures nothing
             self._measure(now, in_flight)
             self._before = (0, 0.0)
         self.closed = True

@@ -43,9 +43,9 @@ def patience_for(max_tokens: int, streamed: bool, idle: float | None, queue: flo
     """Timeouts of a call with a maximum number of tokens; `idle` and `queue` are the user's settings, in seconds."""
     writing = max_tokens / _SLOWEST
     beginning = (queue or QUEUE) + (0.0 if streamed else writing)
-    whole = beginning + 2 * _SILENCE + (5 * writing if streamed else 0.0)
-    # A reply in one piece ends at its whole limit, unless the user gives the queue's: a timer for each call costs CPU.
-    return Patience(beginning if queue or streamed else None, idle or _SILENCE, whole)
+    total = beginning + 2 * _SILENCE + (5 * writing if streamed else 0.0)
+    # A reply in one piece has only the total timeout unless the user sets the queue's: a timer per call costs CPU.
+    return Patience(beginning if queue or streamed else None, idle or _SILENCE, total)
 
 
 class Asking:

@@ -42,9 +42,9 @@ def parse_json(data: bytes, content_type: str) -> dict[str, Any]:
     kind = content_type.partition(";")[0] or "no content type"
     cause = "garbled"
     try:
-        found = value_of(data)
-        if isinstance(found, dict):
-            return found
+        value = value_of(data)
+        if isinstance(value, dict):
+            return value
     except ValueError:
         cause = "broken-off" if kind.endswith("json") else cause
     raise Garbled(f"the reply is not a JSON object ({kind}): {start_of(data)}", cause)

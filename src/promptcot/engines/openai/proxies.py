@@ -45,7 +45,7 @@ def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | 
     try:
         host, port = host_and_port(url)
     except ValueError:
-        return None  # whoever asks this address is told what is wrong with it
+        return None  # the call reports what is wrong with this address
     if not host or _is_excepted(host, port, environment):
         return None
     scheme = urlsplit(url).scheme
@@ -57,8 +57,8 @@ def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | 
 
 
 def _proxy(value: str, variable: str) -> Proxy:
-    found = _SCHEME.match(value)
-    scheme, rest = (found[1].lower(), value[found.end() :]) if found else ("http", value)
+    match = _SCHEME.match(value)
+    scheme, rest = (match[1].lower(), value[match.end() :]) if match else ("http", value)
     if scheme not in _PORTS:
         raise EngineUnusable(
             f"{variable} names a proxy of the kind {scheme}://, which is not spoken here; name one that speaks HTTP "
@@ -71,9 +71,7 @@ def _proxy(value: str, variable: str) -> Proxy:
     except ValueError:
         host, port = None, 0
     if not host:
-        raise EngineUnusable(
-            f"{variable} names no readable proxy address; write http://HOST:PORT, or unset it", "proxy"
-        )
+        raise EngineUnusable(f"{variable} names an invalid proxy address; write http://HOST:PORT, or unset it", "proxy")
     name, _, password = credentials.partition(":")
     auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""
     return Proxy(
@@ -104,8 +102,8 @@ def _names(pattern: str, host: str, port: int) -> bool:
 
 def _without_port(pattern: str) -> tuple[str, int | None]:
     """Split `HOST:PORT`. The colons of a bare IPv6 address are not separators."""
-    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d{1,5})", pattern)
-    return (found[1], int(found[2])) if found else (pattern, None)
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d{1,5})", pattern)
+    return (match[1], int(match[2])) if match else (pattern, None)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

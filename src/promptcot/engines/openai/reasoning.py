@@ -26,7 +26,7 @@ class _Marks:
 
 
 _OURS = _Marks(OPEN, CLOSE)
-# What models write instead, at the start of a reply.
+# Other tags that models write at the start of a reply.
 _THEIRS = (
     _Marks("[THINK]", "[/THINK]"),  # Magistral
     _Marks("◁think▷", "◁/think▷"),  # Kimi
@@ -45,13 +45,13 @@ _MARKED = re.compile(r"\s*(?:[<\[◁]|analysis)")
 # gpt-oss: `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…`
 _HARMONY = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>")
 _ANALYSIS = "<|channel|>analysis<|message|>"
-# The next channel of a reply whose first one the prompt has opened.
+# The next channel of a reply whose first channel was opened by the prompt.
 _NEXT = re.compile(r"<\|end\|>\s*<\|start\|>\s*assistant\s*<\|channel\|>")
 _CHANNEL = re.compile(
     r"<\|channel\|>([^<]*)(?:<\|constrain\|>[^<]*)?<\|message\|>(.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,
 )
-# The same where the server has dropped the special tokens.
+# The same if the server has removed the special tokens.
 _HARMONY_BARE = re.compile(r"analysis(?=\S)(.*?)assistantfinal(.*)", re.DOTALL)
 
 
@@ -65,8 +65,8 @@ def together(reasoning: str, text: str) -> str:
     if not reasoning:
         return text
     within, answer = _split(text)
-    if within is None and (found := _opened_by_prompt(reasoning, text)) is not None:
-        within, answer = found
+    if within is None and (parts := _opened_by_prompt(reasoning, text)) is not None:
+        within, answer = parts
     if within is not None:
         return _tidied(_joined(_merged(reasoning, within.strip()), answer.lstrip()))
     if opened := _OURS.opened.match(text):  # and never closed
@@ -112,8 +112,8 @@ def _in_our_marks(text: str) -> str:
     start = text.lstrip()
     if _HARMONY.match(start):
         return _harmony(start)
-    if start.startswith("analysis") and (found := _HARMONY_BARE.fullmatch(start)):
-        return _joined(found[1], found[2])
+    if start.startswith("analysis") and (match := _HARMONY_BARE.fullmatch(start)):
+        return _joined(match[1], match[2])
     for marks in _THEIRS:
         if start.startswith(marks.opening):
             blocks, answer = _blocks(start, marks)
@@ -126,8 +126,8 @@ def _in_our_marks(text: str) -> str:
 
 def _bare(answer: str) -> str:
     """An answer without leftover tags of its thinking."""
-    found = _ANSWER.fullmatch(answer)
-    return (found[1] if found else answer).lstrip()
+    match = _ANSWER.fullmatch(answer)
+    return (match[1] if match else answer).lstrip()
 
 
 def _harmony(text: str) -> str:
@@ -153,9 +153,9 @@ def _tidied(text: str) -> str:
 def _blocks(text: str, marks: _Marks) -> tuple[list[str], str]:
     """The blocks of thinking at the start of a text, and the rest after the last."""
     blocks: list[str] = []
-    while (found := _split(text, marks))[0] is not None:
-        blocks.append(found[0])
-        text = found[1]
+    while (block := _split(text, marks))[0] is not None:
+        blocks.append(block[0])
+        text = block[1]
     return blocks, text
 
 
@@ -170,8 +170,8 @@ def _all(blocks: Sequence[str], marks: _Marks) -> str:
 def _split(text: str, marks: _Marks = _OURS) -> tuple[str | None, str]:
     """The thinking at the start of a text and the rest; None if there is none, or if its end is uncertain."""
     start, opened = 0, 0
-    while found := marks.opened.match(text, start):
-        start, opened = found.end(), opened + 1
+    while match := marks.opened.match(text, start):
+        start, opened = match.end(), opened + 1
     if not opened:
         return None, text
     end = _end_of_block(text, start, opened, marks)
@@ -191,5 +191,5 @@ def _end_of_block(text: str, start: int, opened: int, marks: _Marks) -> re.Match
 
 def _opened_once(text: str) -> str:
     """Unfinished thinking, opened once if it was opened several times in a row."""
-    found = _OURS.opened_again.match(text)
-    return f"{OPEN}\n{text[found.end() :]}" if found and CLOSE not in text else text
+    match = _OURS.opened_again.match(text)
+    return f"{OPEN}\n{text[match.end() :]}" if match and CLOSE not in text else text

@@ -28,10 +28,10 @@ _OVER_LONG = (
     ),
     *("range of input length", "reduce the length of the", "exceeds max length", "prompt exceeds"),
 )
-# These mean it whatever the status is; llama.cpp has sent 500 with them.
+# These phrases count with any status; llama.cpp has sent 500 with them.
 _SURELY_OVER_LONG = ("exceed_context_size_error", "context_length_exceeded", "contextwindowexceedederror")
 _FORBIDDEN_CONTENT = ("moderation", "flagged", "content policy", "content_policy", "content management", "safety")
-# Only where "model" stands close by: an error may quote a row's text, and "does not exist" is everyday mathematics.
+# Only near the word "model": an error may quote a row's text, and "does not exist" is common in mathematics.
 _UNKNOWN_MODEL = re.compile(
     r"model\b.{0,120}?(does not exist|not found|not exist\b|is not available)|(unknown|no such|invalid) model"
     r"|server is pinned to '[^']*'; requested",  # transformers serve
@@ -43,7 +43,7 @@ _NO_TEMPLATE = re.compile(r"(no|default|provide a|without a|have a|set|missing) 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "exceeded your current quota")
 
 _QUOTED = r"[\[({'\"`]*(?P<field>[a-z]\w*)"
-# Words that nobody uses for anything else than a field which is not taken.
+# Phrases used only for a field that is not accepted.
 _UNKNOWN_FIELD = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -59,7 +59,7 @@ _UNKNOWN_FIELD = [
         rf"argument not supported(?: on this model)?: {_QUOTED}",
     )
 ]
-# Words that are said of other things too: they count where they name a field that we send.
+# Phrases that also have other uses: they count if they name a field that we send.
 _SENT = (
     "temperature|seed|top_p|top_k|min_p|(?:repetition|presence|frequency)_penalty|stop|stream|stream_options|n|logprobs"
     "|max_tokens|max_completion_tokens|add_special_tokens|chat_template_kwargs|reasoning_effort"
@@ -88,27 +88,27 @@ def failure(status: int, data: bytes, retry_after: float | None, url: str) -> En
     if (own := read_error(data)) is not None:
         return own
     words, code = _words(data)
-    told = f"{url} answers {status}: {words}"
+    message = f"{url} answers {status}: {words}"
     if status == 429 and _mentions(_QUOTA, words, code):
-        return EngineUnusable(f"{told}\nThe account has no quota left; raise it, or use another key", "no-credit")
+        return EngineUnusable(f"{message}\nThe account has no quota left; raise it, or use another key", "no-credit")
     if status == 401 or (status == 400 and _mentions(_NO_KEY, words, code)):
-        return EngineUnusable(told, "unauthorised")
+        return EngineUnusable(message, "unauthorised")
     if retry_after is not None and retry_after > _LONGEST_WAIT:
         minutes = f"{retry_after / 60:,.0f} minutes"
         return EngineUnusable(
-            f"{told}\nThe server asks clients to wait {minutes}: run the same command again then", "wait"
+            f"{message}\nThe server asks clients to wait {minutes}: run the same command again then", "wait"
         )
     if status != 429 and _mentions(_SURELY_OVER_LONG, words, code):
-        return RequestRefused(told, "over-long")
+        return RequestRefused(message, "over-long")
     if status in _FOR_NOW or status >= 500:
-        return TransientError(told, f"http {status}", retry_after)
-    return _refusal(status, words, code, told)
+        return TransientError(message, f"http {status}", retry_after)
+    return _refusal(status, words, code, message)
 
 
 def _refusal(status: int, words: str, code: str, told: str) -> EngineError:
     """The error for a status below 500, which a retry would not change."""
     if status == 400 and _NO_TEMPLATE.search(words):
-        way_out = "Ask with raw prompts (chat = false, no --use_chat_template), or give the server a template"
+        way_out = "Use raw prompts (chat = false, no --use_chat_template), or give the server a template"
         return EngineUnusable(f"{told}\n{way_out}", "no-chat-template")
     if status in (400, 422) and (omit := _field_refused(words, code)):
         return EngineUnusable(f"{told}\n{omit}", "unknown-field")
@@ -136,10 +136,10 @@ def _field_refused(words: str, code: str) -> str | None:
         return None
     field: str | None = found and found.groupdict().get("field")
     if field is None:
-        return f'Leave out what the server does not take: omit = ["seed"], --omit seed.{_NAME_OF_LIMIT}'
+        return f'Omit the fields that the server does not accept: omit = ["seed"], --omit seed.{_NAME_OF_LIMIT}'
     if field == "messages":
-        return None  # a role, or a part of one: nothing to leave out
-    return f'Leave out what the server does not take: --omit {field}, or omit = ["{field}"] in a recipe.' + (
+        return None  # a role, or a part of one: there is no field to omit
+    return f'Omit the field that the server does not accept: --omit {field}, or omit = ["{field}"] in a recipe.' + (
         _NAME_OF_LIMIT if field == "max_tokens" else ""
     )
 
@@ -197,19 +197,19 @@ def _status_in(error: Any) -> int | None:
 def _words(data: bytes) -> tuple[str, str]:
     """A server's error message, shortened, with its code and type."""
     try:
-        found = loads(data)
-        found = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else found
-        error = found.get("error", found)
-        text = error.get("message") or _detail(found) or error if isinstance(error, dict) else error
+        value = loads(data)
+        value = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        error = value.get("error", value)
+        text = error.get("message") or _detail(value) or error if isinstance(error, dict) else error
         code = f"{error.get('code')} {error.get('type')}" if isinstance(error, dict) else ""
         return start_of(str(text).encode(errors="replace")), code
     except (ValueError, AttributeError, RecursionError):
         return start_of(data), ""
 
 
-def _detail(found: Mapping[str, Any]) -> Any:
+def _detail(body: Mapping[str, Any]) -> Any:
     """FastAPI's message. Its list of mistakes quotes the request, which could be mistaken for the message."""
-    detail = found.get("detail")
+    detail = body.get("detail")
     if not isinstance(detail, list):
         return detail
     return "; ".join(f"{part.get('loc')}: {part.get('msg')}" for part in detail if isinstance(part, Mapping))

@@ -20,8 +20,8 @@ from promptcot.engines.openai.refusals import failure_in_body
 from promptcot.printable import quoted
 from promptcot.records import CONTENT_FILTER, INTERRUPTED, LENGTH, STOP, UNSTATED, Completion, finish_of
 
-# A token is some 4 characters of text, and seldom more than 30. In a stream each comes in an object of some 300 bytes,
-# or of 700 where a server adds filters and log-probabilities. The rest is for what servers send besides.
+# A token has about 4 characters, rarely more than 30. In a stream each token is in an object of about 300 bytes,
+# or 700 if a server adds filters and log-probabilities. The rest is for other content from servers.
 _TEXT_OF_TOKEN, _BYTES_OF_TOKEN, _BESIDES = 64, 1024, 1 << 20
 _BEFORE, _JSON = b"\xef\xbb\xbf \t\r\n", b"{["
 _NONE_YET = object()
@@ -40,7 +40,7 @@ def gather(reply: Mapping[str, Any]) -> Gathered:
         gathered = Gathered(choice.get("finish_reason"), reply.get("usage") or {}, whole=True)
         gathered.add(read_message(choice.get("message") or choice.get("delta") or {"content": choice.get("text")}))
     except _UNREADABLE as error:
-        cause = "broken-off" if "choices" in reply else "garbled"  # whoever sends choices speaks this protocol
+        cause = "broken-off" if "choices" in reply else "garbled"  # a body with choices follows this protocol
         raise Garbled(f"the reply has no readable choice: {quoted(repr(error))}", cause) from error
     return gathered
 

@@ -13,7 +13,7 @@ from promptcot.records import Request, Sampling
 STREAM_ABOVE = 4096
 _ALWAYS = ("temperature", "top_p", "repetition_penalty")
 _WHERE_SET = ("top_k", "min_p", "presence_penalty")
-# A prompt that holds its model's start token gets no second one; for vLLM, which would add it.
+# A prompt that contains its model's start token must not get a second one; vLLM would add it.
 _BEGINNINGS = ("<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>")
 
 

@@ -138,8 +138,8 @@ class Way:
         passes = lasts < _PASSES or self._server.denials < _DENIALS
         if passes or any(other.works for other in self._others):
             return TransientError(str(error), error.cause)
-        told = f"{error}\nIt answered before, but has given this error for {duration(lasts)}"
-        return EngineUnusable(told, error.cause)
+        message = f"{error}\nIt answered before, but has given this error for {duration(lasts)}"
+        return EngineUnusable(message, error.cause)
 
     def _meaning(self, error: BaseException) -> EngineError:
         server = self._server
@@ -162,12 +162,12 @@ class Way:
     def _unreachable(self, error: BaseException) -> EngineError:
         server, self._server.dead = self._server, True
         if server.proxy is not None:
-            told = _proxy_fails(server, error)
+            message = _proxy_fails(server, error)
         else:
-            told = f"nothing answers at {server.name} ({error}). {_NOBODY}"
+            message = f"nothing answers at {server.name} ({error}). {_NOBODY}"
         if not server.proven and all(other.dead for other in self._others):
-            return EngineUnusable(told, "no-server" if server.proxy is None else "no-proxy")
-        return TransientError(told if server.proxy is not None else f"{self._where}: {error}", "connection")
+            return EngineUnusable(message, "no-server" if server.proxy is None else "no-proxy")
+        return TransientError(message if server.proxy is not None else f"{self._where}: {error}", "connection")
 
     def _through(self, error: EngineError) -> EngineError:
         """The error, with a note if a proxy may have answered instead of the server."""

@@ -51,7 +51,7 @@ class EngineServer:
         host = self._listen.host
         while self._listener is None:
             port = free_port(host, self._listen.ports)
-            with suppress(OSError):  # somebody else was quicker
+            with suppress(OSError):  # another program took the port first
                 self._listener = await asyncio.get_running_loop().create_server(self._server, host, port)
         host = f"[{host}]" if ":" in host else host
         return [f"http://{host}:{self._listener.sockets[0].getsockname()[1]}/v1"]
@@ -75,8 +75,8 @@ class EngineServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/health":
             return web.Response()
-        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if not hmac.compare_digest(given, self._key):
+        key = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(key, self._key):
             return _json(401, {"error": {"message": "the key is missing or wrong", "code": "invalid_api_key"}})
         if request.path not in ("/v1/completions", "/v1/chat/completions") or request.method != "POST":
             return _json(404, {"error": {"message": f"{request.method} {request.path} is not served here"}})
@@ -86,7 +86,7 @@ class EngineServer:
             return _json(400, {"error": {"message": f"this call cannot be read: {error!r}"}})
         try:
             return _json(200, reply_of(await self._engine.complete(asked), chat=bool(asked.messages)))
-        except EngineUnusable as error:  # here; another node may be able to
+        except EngineUnusable as error:  # unusable here, but perhaps not on another node
             self._end(str(error))
             return _json(503, error_body(TransientError(str(error), "server ended")))
         except EngineError as error:

@@ -27,7 +27,7 @@ from promptcot.redaction import Secrets, remember
 from promptcot.storage.json import dumps
 
 _MOST_OF_ERROR, _ERROR_WITHIN = 1 << 16, 20.0
-_MOST_OF_BODY = 1 << 26  # vectors, and the log-probabilities of a prompt: no reply of a model is that long
+_MOST_OF_BODY = 1 << 26  # for vectors and the log-probabilities of a prompt; no reply of a model is that long
 
 
 class Transport:
@@ -159,7 +159,7 @@ def _checked(key: str | None) -> str | None:
     """A key that is valid in a header. Raises EngineUnusable."""
     key = key.strip() if key else None
     if key and not key.isprintable():
-        raise EngineUnusable("the key of the server has a line break or a control character in it", "unauthorised")
+        raise EngineUnusable("the key of the server contains a line break or a control character", "unauthorised")
     return key or None
 
 
@@ -171,7 +171,7 @@ async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
         async with asyncio.timeout(_ERROR_WITHIN):
             data = await read_some(response, _MOST_OF_ERROR)
     except TimeoutError:
-        data = b""  # the status tells enough
-    response.close()  # what is left of an endless error is not worth reading
+        data = b""  # the status is enough
+    response.close()  # the rest of an endless error is not read
     where = str(response.url) if server.name == server.url else server.name
     raise failure(response.status, data, requested_wait(response.status, response.headers, data), where)

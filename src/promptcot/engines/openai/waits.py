@@ -82,10 +82,10 @@ def _until(text: str) -> float | None:
 
 def _in_words(words: bytes) -> float | None:
     """`Please try again in 1.2s`, `… in 6m0s`, `… after 20 seconds`."""
-    found = _WORDS.search(words[:4096].decode(errors="replace"))
-    if found is None:
+    match = _WORDS.search(words[:4096].decode(errors="replace"))
+    if match is None:
         return None
-    return _until(_LONG_UNIT.sub(_short, found[1].lower()))
+    return _until(_LONG_UNIT.sub(_short, match[1].lower()))
 
 
 def _short(unit: re.Match[str]) -> str:

@@ -47,7 +47,7 @@ class VllmEngine(Through):
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
-            if self._starting is not None and self._starting.cancelled():  # before it had begun
+            if self._starting is not None and self._starting.cancelled():  # before it started
                 self._starting = None
         if self._http is not None:
             await self._http.close()
@@ -59,7 +59,7 @@ class VllmEngine(Through):
         try:
             return await call(http)
         except (TransientError, EngineUnusable) as error:
-            refused = error.cause == "no-server"  # it did answer when it was started
+            refused = error.cause == "no-server"  # it answered when it was started
             if not refused and (self.server.alive or not isinstance(error, TransientError)):
                 raise
             raise TransientError(f"vLLM's server ended during the call: {error}", "server ended") from error

@@ -41,12 +41,12 @@ def descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for child, parent in _parents():
         children.setdefault(parent, []).append(child)
-    found, left = [], [pid]
+    pids, left = [], [pid]
     while left:
         young = children.get(left.pop(), [])
-        found += young
+        pids += young
         left += young
-    return found
+    return pids
 
 
 def _parents() -> Iterator[tuple[int, int]]:

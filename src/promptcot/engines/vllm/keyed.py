@@ -33,5 +33,5 @@ class Keyed:
             await send({"type": "http.response.body", "body": b"the key is missing or wrong"})
 
     def _may(self, scope: Scope) -> bool:
-        given = next((value for name, value in scope.get("headers", ()) if name.lower() == b"authorization"), b"")
-        return hmac.compare_digest(given, self._key)
+        key = next((value for name, value in scope.get("headers", ()) if name.lower() == b"authorization"), b"")
+        return hmac.compare_digest(key, self._key)

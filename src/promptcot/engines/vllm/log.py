@@ -25,16 +25,16 @@ _READ = 1 << 20
 
 _WAYS_OUT = {
     r"out of memory|KV cache|cache blocks|memory utilization|enough memory|Free memory": (
-        "give more GPUs (--n_gpus), use quantised weights, or leave vLLM less to hold: "
+        "give more GPUs (--n_gpus), use quantised weights, or reduce vLLM's memory: "
         "--engine-args '--max-model-len N' or '--gpu-memory-utilization 0.8'; on a CPU set VLLM_CPU_KVCACHE_SPACE (GiB)"
     ),
-    r"unrecognized arguments|error: argument": "look at --engine-args; the options of vLLM's server are meant there",
-    r"ddress already in use": "leave --port out of --engine-args and a free port is found",
+    r"unrecognized arguments|error: argument": "check --engine-args, which takes the options of vLLM's server",
+    r"ddress already in use": "leave --port out of --engine-args, and a free port is used",
     r"HFValidationError|RepositoryNotFound|LocalEntryNotFound|not a valid model|offline mode": (
         "check --model_path: it must be a folder with weights, or the name of a model that has been downloaded"
     ),
     r"max_model_len|max-model-len": "give a smaller --max-model-len in --engine-args",
-    r"architectures|not supported|trust_remote_code|trust-remote-code": "this vLLM cannot run such a model",
+    r"architectures|not supported|trust_remote_code|trust-remote-code": "this vLLM does not support the model",
 }
 
 

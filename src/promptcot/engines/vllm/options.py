@@ -23,13 +23,13 @@ from promptcot.storage.json import loads
 Purpose = Literal["complete", "embed"]
 
 MODULE = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
-"""What starts the server. The `vllm` script will not do: in the CPU build it looks up the wrong distribution."""
+"""The command that starts the server. Not the `vllm` script, which looks up the wrong distribution in the CPU build."""
 
 WORKER = (sys.executable, str(Path(__file__).with_name("worker.py")))
-"""What starts the part of a server on a machine after the first, as `vllm serve --headless` does."""
+"""The command that starts a server's part on any machine but the first, like `vllm serve --headless`."""
 
 PARALLEL = ("--tensor-parallel-size", "--data-parallel-size", "--pipeline-parallel-size")
-"""The options by which users place a model themselves."""
+"""The options with which users place a model themselves."""
 
 KEYED = "promptcot.engines.vllm.keyed.Keyed"
 
@@ -37,9 +37,9 @@ _SHORT = {"-tp": PARALLEL[0], "-dp": PARALLEL[1], "-pp": PARALLEL[2]}
 _REFUSED = {
     "--model": "give the model with --model_path",
     "--served-model-name": "the run identifies its model by this name",
-    "--api-key": "a server that a run starts has the run's own key, or listens to this machine only",
+    "--api-key": "a server that a run starts has a key of the run, or accepts only connections from this machine",
     "--config": "put the contents of that file into --engine-args",
-    "--hf-token": "it would be seen in logs and in the list of processes; set HF_TOKEN in the environment",
+    "--hf-token": "logs and the process list would show it; set HF_TOKEN in the environment",
     **dict.fromkeys(
         ("--uds", "--grpc", "--headless", "--root-path", "--ssl-keyfile", "--ssl-certfile"),
         "start such a server yourself, and give its address with --base-url",
@@ -50,14 +50,14 @@ _FORMATS = (
     *("safetensors", "fastsafetensors", "instanttensor", "mistral", "sharded_state"),
     *("runai_streamer", "runai_streamer_sharded", "dummy"),
 )
-"""The values of `--load-format` with which vLLM reads safetensors only, or nothing at all."""
+"""The values of `--load-format` with which vLLM reads only safetensors, or nothing."""
 _FETCHES_WEIGHTS = ("HF_", "HUGGING_FACE_", "MODELSCOPE_", "VLLM_", "AWS_", "GOOGLE_APPLICATION_", "AZURE_STORAGE_")
 _LAST_TOKEN = {"pooling_type": "LAST", "use_activation": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A server that is spread over `nodes` machines: its part on the one of this `rank`; the first is at `address`."""
+    """A part of a server that is spread over `nodes` machines: that of this `rank`; the first one is at `address`."""
 
     nodes: int
     rank: int
@@ -67,7 +67,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What one server runs, and the address that it listens at. Raises InputError for a bad option.
+    """What a server runs, and the address that it listens on. Raises InputError for an invalid option.
 
     `extra` are vLLM's own options as the user wrote them.
     """
@@ -89,7 +89,7 @@ class ServerOptions:
 
     @property
     def loads_nothing(self) -> bool:
-        """Whether vLLM makes up the weights, as a measurement of its rate may want."""
+        """Whether vLLM uses dummy weights, for measuring its speed."""
         return given(self.extra).get(_FORMAT, "").lower() == "dummy"
 
     @property
@@ -99,12 +99,12 @@ class ServerOptions:
 
 
 def _meant(name: str) -> str | None:
-    """The refused option that is meant: vLLM takes the beginning of a name for the name."""
+    """The refused option that is meant: vLLM accepts abbreviated names."""
     return next((one for one in _REFUSED if name == one or (len(name) > 3 and one.startswith(name))), None)
 
 
 def _check_format(name: str, value: str) -> None:
-    """Raises InputError for a format of weights that is not safetensors, of the model or of a draft model."""
+    """Raises InputError for a weight format other than safetensors, of the model or of a draft model."""
     asked = len(name) > 4 and _FORMAT.startswith(name)
     if (asked or name.endswith("load-format")) and value.lower() not in _FORMATS:
         raise InputError(
@@ -112,51 +112,51 @@ def _check_format(name: str, value: str) -> None:
             f"run code that is in them; leave it out, or give one of {', '.join(_FORMATS)}"
         )
     if "load_format" in value:
-        raise InputError(f"--engine-args: {name}: load_format cannot be set there: safetensors are read")
+        raise InputError(f"--engine-args: {name}: load_format cannot be set there: only safetensors are read")
 
 
 def _values(arguments: Sequence[str], option: str) -> list[str]:
-    """All words that an option with several values is given."""
-    found: list[str] = []
+    """All words given to an option with several values."""
+    values: list[str] = []
     takes = False
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name.startswith("--"):
             takes = name.replace("_", "-") == option
-            found += [value] if takes and value else []
+            values += [value] if takes and value else []
         elif takes:
-            found.append(argument)
-    return found
+            values.append(argument)
+    return values
 
 
 def _adapter(words: str) -> Path | None:
-    """The folder of an adapter as vLLM takes it: `NAME=FOLDER`, or JSON with a `path`; None for none on this disk."""
+    """The folder of an adapter in vLLM's notation, `NAME=FOLDER` or JSON with a `path`; None if it is not local."""
     if words.startswith("{"):
         try:
-            told = loads(words.encode(errors="surrogatepass"))
+            value = loads(words.encode(errors="surrogatepass"))
         except ValueError:
-            return None  # vLLM says what is wrong with it
-        path = told.get("path") if isinstance(told, dict) else None
+            return None  # vLLM reports what is wrong with it
+        path = value.get("path") if isinstance(value, dict) else None
     else:
         path = words.partition("=")[2]
     return Path(path) if isinstance(path, str) and path and Path(path).is_dir() else None
 
 
 def given(arguments: Sequence[str]) -> dict[str, str]:
-    """The options among the arguments, by their long names with dashes and without `no-`; "" where no value follows."""
-    found: dict[str, str] = {}
+    """The options among the arguments, by their long names with dashes and without `no-`; "" if it has no value."""
+    options: dict[str, str] = {}
     for place, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
         if not name.startswith("-") or name.lstrip("-")[:1].isdecimal():
             continue
         following = arguments[place + 1] if place + 1 < len(arguments) else "-"
         name = _SHORT.get(name, name.replace("_", "-")).replace("--no-", "--", 1)
-        found[name] = value or ("" if following.startswith("-") else following)
-    return found
+        options[name] = value or ("" if following.startswith("-") else following)
+    return options
 
 
 def number(arguments: Sequence[str], name: str) -> int | None:
-    """The whole number that the user gave an option; None if it is not there. Raises InputError for anything else."""
+    """The user's whole number for an option; None without that option. Raises InputError for other values."""
     value = given(arguments).get(name)
     if value is None:
         return None
@@ -166,9 +166,9 @@ def number(arguments: Sequence[str], name: str) -> int | None:
 
 
 def command(options: ServerOptions, gpus: Sequence[Gpu], port: int, *, keyed: bool = False) -> list[str]:
-    """The arguments of the server (after what starts it) for one copy of a model on these GPUs; none is the CPU.
+    """The arguments of the server (after its start command) for one replica of a model on these GPUs; no GPU: the CPU.
 
-    One that is `keyed` asks for the key at every path: vLLM itself leaves some open that run the model.
+    With `keyed` every path requires the key: vLLM itself leaves some paths open that run the model.
     """
     mentioned = given(options.extra)
     ours = [*_basics(options, port), *_purpose(options.purpose), *_hardware(options, gpus, mentioned)]
@@ -179,7 +179,7 @@ def command(options: ServerOptions, gpus: Sequence[Gpu], port: int, *, keyed: bo
 
 
 def _basics(options: ServerOptions, port: int) -> list[tuple[str, ...]]:
-    """Sampling is what the run asks for: a folder's generation_config.json sets the stop tokens, nothing else."""
+    """Requests set the sampling: of a folder's generation_config.json only the stop tokens are used."""
     return [
         ("--model", options.model),
         ("--served-model-name", options.served_name),
@@ -194,7 +194,7 @@ def _basics(options: ServerOptions, port: int) -> list[tuple[str, ...]]:
 
 
 def _purpose(purpose: Purpose) -> list[tuple[str, ...]]:
-    """Embeddings are the last token's hidden state after the last norm, and as long as it is: not scaled to one."""
+    """Embeddings are the last token's hidden state after the last norm, not normalized to length 1."""
     if purpose == "complete":
         return [("--enable-prefix-caching",)]
     return [("--runner", "pooling"), ("--convert", "embed"), ("--pooler-config", json.dumps(_LAST_TOKEN))]
@@ -203,8 +203,8 @@ def _purpose(purpose: Purpose) -> list[tuple[str, ...]]:
 def _hardware(options: ServerOptions, gpus: Sequence[Gpu], mentioned: Mapping[str, str]) -> list[tuple[str, ...]]:
     if not gpus:  # compiling takes minutes on a CPU and gains little; its half precision is bfloat16
         on_cpu = [("--dtype", "bfloat16" if options.dtype == "auto" else options.dtype), ("--enforce-eager",)]
-        # vLLM 0.32 winds a request's generator back after each part of its prompt but the last, and one of a CPU cannot
-        # be: the server ends with "CPU Generator does not use offset". Whole prompts have no such parts.
+        # With chunked prefill, vLLM 0.32 rewinds a request's random generator after each chunk but the last, which a
+        # CPU generator does not support: the server would end with "CPU Generator does not use offset".
         return [*on_cpu, ("--no-enable-chunked-prefill",)] if options.purpose == "complete" else on_cpu
     placed = any(name in mentioned for name in PARALLEL)
     cut = [] if placed or len(gpus) == 1 else [(PARALLEL[0], str(len(gpus)))]
@@ -212,7 +212,7 @@ def _hardware(options: ServerOptions, gpus: Sequence[Gpu], mentioned: Mapping[st
 
 
 def _group(group: Group) -> list[tuple[str, ...]]:
-    """Tensor parallel within a machine, and the layers over the machines, where the network is slower."""
+    """Tensor parallel within a machine, pipeline parallel across machines, where the network is slower."""
     return [
         (PARALLEL[2], str(group.nodes)),
         ("--distributed-executor-backend", "mp"),
@@ -225,7 +225,7 @@ def _group(group: Group) -> list[tuple[str, ...]]:
 
 
 def _with_port(extra: Sequence[str], port: int) -> list[str]:
-    """The user's options with the port of this copy: the one given belongs to the first copy, the next one follows."""
+    """The user's options with the port of this replica: the first gets the given one, the others count up."""
     words = list(extra)
     for place, word in enumerate(words):
         if word == "--port":
@@ -236,9 +236,8 @@ def _with_port(extra: Sequence[str], port: int) -> list[str]:
 
 
 def environment(base: Mapping[str, str], gpus: Sequence[Gpu], key: str = "") -> dict[str, str]:
-    """The server's environment: nothing is reported to anybody, only these GPUs are seen, and no key is asked for but
-    the one given here, where no list of processes and no log shows it. Of the keys in ours it gets those with which
-    weights are fetched.
+    """The server's environment: no usage reports, only these GPUs, and as its key only the one given here, which no
+    process list and no log shows. Of our own keys the server gets those for downloading weights.
     """
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     room = {} if gpus else {"VLLM_CPU_KVCACHE_SPACE": "2"}
@@ -246,7 +245,7 @@ def environment(base: Mapping[str, str], gpus: Sequence[Gpu], key: str = "") -> 
     changed.pop("VLLM_API_KEY", None)
     if key:
         changed["VLLM_API_KEY"] = key
-    if gpus:  # our indices are those of nvidia-smi, which counts along the PCI bus
+    if gpus:  # our indices are those of nvidia-smi, in the order of the PCI bus
         changed["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         changed["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu.index) for gpu in gpus)
     return changed

@@ -14,7 +14,7 @@ from promptcot.engines.machine import Gpu
 from promptcot.errors import InputError
 
 SHARE_OF_MEMORY = 0.9
-"""The part of a GPU that vLLM uses unless told otherwise (--gpu-memory-utilization)."""
+"""The share of a GPU's memory that vLLM uses by default (--gpu-memory-utilization)."""
 
 _SHARE_OF_RAM = 0.6
 _ROOM_PER_COPY = 0.2
@@ -24,7 +24,7 @@ _GB = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a model asks for: bytes of weights and numbers of attention heads, None where unknown."""
+    """The needs of a model: bytes of weights and numbers of attention heads, None if unknown."""
 
     weights: int | None = None
     heads: int | None = None
@@ -32,7 +32,7 @@ class Need:
     name: str = "the model"
 
     def can_be_cut(self, tensor: int) -> bool:
-        """Whether vLLM can cut the heads into `tensor` parts; key-value heads may also be repeated."""
+        """Whether vLLM can split the heads over `tensor` GPUs; key-value heads may also be replicated."""
         if self.heads is not None and self.heads % tensor:
             return False
         return self.kv_heads is None or self.kv_heads % tensor == 0 or tensor % self.kv_heads == 0
@@ -40,18 +40,18 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`copies` holds the GPUs of each copy of a model; no GPU means that it runs on the CPU."""
+    """`copies` has the GPUs of each replica of a model; without GPUs it runs on the CPU."""
 
     copies: tuple[tuple[Gpu, ...], ...]
 
     @property
     def tensor(self) -> int:
-        """Into how many parts each copy is cut."""
+        """The tensor parallel size of each replica."""
         return max(1, len(self.copies[0]))
 
     @property
     def data(self) -> int:
-        """How many copies there are."""
+        """The number of replicas."""
         return len(self.copies)
 
     @property
@@ -61,7 +61,7 @@ class Placement:
 
 
 CPU = Placement(((),))
-"""One copy, on the CPU."""
+"""One replica, on the CPU."""
 
 
 def take(asked: int | None, visible: Sequence[Gpu]) -> list[Gpu]:
@@ -73,17 +73,17 @@ def take(asked: int | None, visible: Sequence[Gpu]) -> list[Gpu]:
     if asked > len(visible):
         there = f"only {len(visible)}" if visible else "none"
         raise InputError(
-            f"--n_gpus {asked}: this machine has {there} that can be used (nvidia-smi and CUDA_VISIBLE_DEVICES say "
-            "which); give fewer, leave --n_gpus out to use what is there, or ask a server elsewhere with --base-url"
+            f"--n_gpus {asked}: this machine has {there} that can be used (see nvidia-smi and CUDA_VISIBLE_DEVICES); "
+            "give fewer, leave out --n_gpus to use all of them, or use a server elsewhere with --base-url"
         )
     by_room = sorted(range(len(visible)), key=lambda place: (-(visible[place].memory_free >> 30), place))
     return [visible[place] for place in sorted(by_room[:asked])]
 
 
 def choose(need: Need, gpus: Sequence[Gpu], tensor: int | None = None) -> Placement:
-    """Where a model runs if it has these GPUs to itself; `tensor` overrides the choice of how it is cut.
+    """The placement of a model that has these GPUs to itself; `tensor` overrides its tensor parallel size.
 
-    Raises InputError where it does not fit.
+    Raises InputError if it does not fit.
     """
     if not gpus:
         return CPU
@@ -97,7 +97,7 @@ def choose(need: Need, gpus: Sequence[Gpu], tensor: int | None = None) -> Placem
 
 
 def smallest_cut(need: Need, gpus: Sequence[Gpu]) -> int | None:
-    """The fewest GPUs that hold one copy; the most that it can be cut into where its size is unknown; None: too few."""
+    """The fewest GPUs that hold one replica; if its size is unknown, the most it can be split over; None: too few."""
     sizes = [size for size in _powers_of_two(len(gpus)) if need.can_be_cut(size)]
     if need.weights is None:
         return sizes[-1]
@@ -106,10 +106,10 @@ def smallest_cut(need: Need, gpus: Sequence[Gpu]) -> int | None:
 
 
 def together(needs: Sequence[Need], gpus: Sequence[Gpu]) -> list[Placement] | None:
-    """Where several models run side by side, each on GPUs of its own; None if they have to take turns.
+    """The placements of several models side by side, each on its own GPUs; None if they have to run one after another.
 
-    What is left after one copy of each goes to whichever has the most weights to serve for each copy. A model of
-    unknown size takes turns. For machines without GPUs see `together_on_cpu`.
+    After one replica of each, further GPUs go to the model with the most bytes of weights per replica. Models of
+    unknown size run one after another. For machines without GPUs see `together_on_cpu`.
     """
     cuts = [smallest_cut(need, gpus) if gpus and need.weights is not None else None for need in needs]
     known = [cut for cut in cuts if cut is not None]
@@ -147,7 +147,7 @@ def _powers_of_two(most: int) -> list[int]:
 
 
 def _room(tensor: int, memory: int) -> float:
-    """Bytes of weights that `tensor` GPUs hold: the rest is for keys and values, activations and CUDA graphs."""
+    """The bytes of weights that `tensor` GPUs hold; the rest is for keys and values, activations and CUDA graphs."""
     return (SHARE_OF_MEMORY * tensor - max(_ROOM_PER_COPY, _ROOM_PER_GPU * tensor)) * memory
 
 

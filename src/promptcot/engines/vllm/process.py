@@ -22,11 +22,11 @@ _MARGIN = 10.0
 
 
 class GuardedProcess:
-    """A command that runs in a session of its own, with its output appended to `log`, until `stop` or our own end.
+    """A command that runs in its own session, with its output appended to `log`, until `stop` or our own end.
 
-    Ctrl-C in the terminal does not reach it. `grace` is how many seconds it has between SIGTERM and SIGKILL. It starts
-    when it is made; raises OSError where the log cannot be written. `pid` is that of the command itself, 0 if it could
-    not be started; `log_start` is the byte of the log at which its words begin.
+    Ctrl-C in the terminal does not reach it. It has `grace` seconds between SIGTERM and SIGKILL. It starts
+    when it is created; raises OSError if the log cannot be written. `pid` is that of the command itself, 0 if it could
+    not be started; `log_start` is the offset in the log at which its output begins.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, grace: float = 5.0) -> None:
@@ -72,12 +72,12 @@ class GuardedProcess:
         return f"was ended by signal {code - 128} ({signal.strsignal(code - 128)})"
 
     def release(self) -> None:
-        """Ask for the end, without waiting for it."""
+        """Request the end, without waiting for it."""
         if self._guard.stdin is not None and not self._guard.stdin.closed:
             self._guard.stdin.close()
 
     async def stop(self) -> None:
-        """End the command and all its descendants; no process is left when this returns. Twice does no harm."""
+        """End the command and all its descendants; no process is left when this returns. May be called repeatedly."""
         self.release()
         await asyncio.to_thread(self._ended)
 

@@ -44,9 +44,9 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Launch:
     """How servers are started: the command before their options, and the file that all output is appended to.
 
-    Copies after the first write `NAME-2.SUFFIX`, … `patience` is how many seconds the start may take, `grace` how many
-    a server has to end by itself. With a `key` only calls that have it are answered; `ports` bounds where it listens.
-    `say` is told that a start begins, and how long it took.
+    Replicas after the first write to `NAME-2.SUFFIX`, … A start may take `patience` seconds, and a server has `grace`
+    seconds to end by itself. With a `key` only calls with that key are answered; `ports` are the ports to listen on.
+    `say` receives messages about the start and its duration.
     """
 
     log: Path
@@ -59,7 +59,7 @@ class Launch:
 
 
 class VllmServer:
-    """The server, or servers, of one model. `placement` says on which GPUs, see `place`."""
+    """The server, or servers, of one model, on the GPUs of `placement` (see `place`)."""
 
     def __init__(self, options: ServerOptions, placement: Placement, launch: Launch) -> None:
         self.placement = placement
@@ -69,17 +69,17 @@ class VllmServer:
         self._copies = [_Copy(options, gpus, place, launch) for place, gpus in enumerate(placement.copies)]
 
     async def start(self) -> list[str]:
-        """Start what does not run, wait until all of it answers, and give the base URLs (`http://127.0.0.1:PORT/v1`).
+        """Start what does not run, wait until all servers answer, and return the URLs (`http://127.0.0.1:PORT/v1`).
 
-        Called again after a crash it starts the dead copies only, at their old addresses where these are still free.
-        Raises EngineUnusable, with the server's own words and the path of its log; nothing is left running then.
+        After a crash it starts only the dead replicas, at their old addresses if these are still free. Raises
+        EngineUnusable, with the server's own error and the path of its log; no server is left running then.
         """
         if self._launch.command == MODULE and importlib.util.find_spec("vllm") is None:
             raise EngineUnusable("the vllm engine needs vllm: pip install 'promptcot[vllm]'", "not-installed")
         starts = [asyncio.create_task(copy.start()) for copy in self._copies if not copy.alive]
         servers, began = f"{len(starts)} vLLM server{'s' * (len(starts) > 1)}", time.monotonic()
         self._launch.say(
-            f"{self._name}: starting {servers}, about a minute for a small model and many for a large one; "
+            f"{self._name}: starting {servers}, about a minute for a small model, many minutes for a large one; "
             f"log: {self._launch.log}"
         )
         try:
@@ -94,31 +94,31 @@ class VllmServer:
 
     @property
     def urls(self) -> list[str]:
-        """The base URL of each copy; empty before the first start."""
+        """The base URL of each replica; empty before the first start."""
         return [copy.url for copy in self._copies if copy.port]
 
     @property
     def dead(self) -> list[str]:
-        """The base URLs of the copies that have ended."""
+        """The base URLs of the replicas that have ended."""
         return [copy.url for copy in self._copies if copy.port and not copy.alive]
 
     @property
     def alive(self) -> bool:
-        """Whether every copy runs; seen at once, without asking the server."""
+        """Whether every replica runs; needs no request to the server."""
         return all(copy.alive for copy in self._copies)
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the servers that run."""
+        """The process ids of the running servers."""
         return [copy.process.pid for copy in self._copies if copy.process is not None and copy.alive]
 
     @property
     def last_words(self) -> str:
-        """What the logs of the copies that have ended say about it; empty if all run."""
+        """The reasons in the logs of the replicas that have ended; empty if all run."""
         return "\n".join(copy.last_words() for copy in self._copies if copy.port and not copy.alive)
 
     async def ended(self) -> str:
-        """Wait until a copy has ended, or does not answer any more; what is to be said about it."""
+        """Wait until a replica has ended or no longer answers, and return a message about it."""
         misses = 0
         while self.alive and misses < _MISSES:
             await asyncio.sleep(_LOOK if misses == 0 else _HEALTH)
@@ -126,8 +126,10 @@ class VllmServer:
                 self._next_look = time.monotonic() + _HEALTH
                 misses = 0 if await self._answers() else misses + 1
         if self.alive:
-            return f"vLLM's server runs but has not answered {_MISSES} health checks in a row; its "
-            f"log is {self._launch.log}"
+            return (
+                f"vLLM's server runs but has not answered {_MISSES} health checks in a row; "
+                f"its log is {self._launch.log}"
+            )
         return self.last_words
 
     async def _answers(self) -> bool:
@@ -135,7 +137,7 @@ class VllmServer:
         return all(await asyncio.gather(*healthy))
 
     async def stop(self) -> None:
-        """End all copies. No process is left when this returns; more than once does no harm."""
+        """Stop all replicas. No process is left when this returns. May be called repeatedly."""
         processes = [copy.process for copy in self._copies if copy.process is not None]
         for process in processes:
             process.release()
@@ -143,7 +145,7 @@ class VllmServer:
 
 
 def need_of(model: str | Path, name: str | None = None) -> Need:
-    """What a model asks of GPUs, as far as its files or its name tell."""
+    """The GPU needs of a model, as far as they are known from its files or its name."""
     size = model_files.weights_bytes(model)
     config = model_files.config_of(model) or {}
     text = {**config, **(config.get("text_config") or {})}
@@ -156,10 +158,10 @@ def need_of(model: str | Path, name: str | None = None) -> Need:
 
 
 def place(options: ServerOptions, n_gpus: int | None) -> Placement:
-    """Where the copies run, on `n_gpus` or (None, 0) all visible GPUs.
+    """The placement of the replicas on `n_gpus` or (None, 0) all visible GPUs.
 
-    Where users set data or pipeline parallelism there is one server, with all the GPUs. Raises InputError where the
-    model does not fit, too many GPUs are asked for, or an option cannot be passed on.
+    If users set data or pipeline parallelism there is one server, with all the GPUs. Raises InputError if the model
+    does not fit, too many GPUs are requested, or an option cannot be passed on.
     """
     gpus = take(n_gpus, visible_gpus())
     if gpus and (options.group or any(name in given(options.extra) for name in PARALLEL[1:])):
@@ -184,7 +186,7 @@ class _Copy:
 
     @property
     def health(self) -> str:
-        """The address that tells whether it is well."""
+        """The address of its health check."""
         return f"{self.url.removesuffix('/v1')}/health"
 
     @property
@@ -195,7 +197,7 @@ class _Copy:
 
     @property
     def _is_part(self) -> bool:
-        """Whether it is a part of a server whose address is on another machine."""
+        """Whether it is a part of a server that has its address on another machine."""
         return self._options.group is not None and self._options.group.rank > 0
 
     @property
@@ -203,7 +205,7 @@ class _Copy:
         return self.process is not None and self.process.alive
 
     async def start(self) -> None:
-        """Run the server until it answers. A port that somebody else was quicker to take is given up for another."""
+        """Start the server and wait until it answers. If another program takes its port first, it gets another one."""
         for left in reversed(range(_TRIES)):
             if self.process is not None:
                 await self.process.stop()
@@ -212,7 +214,7 @@ class _Copy:
             words = [*start, *command(self._options, self._gpus, self.port, keyed=bool(self._launch.key))]
             settings = environment(os.environ, self._gpus, self._launch.key)
             if self._options.group is not None:
-                settings["VLLM_HOST_IP"] = self._options.host  # else by the route to the internet
+                settings["VLLM_HOST_IP"] = self._options.host  # otherwise the address of the internet route
             self.process = GuardedProcess(words, settings, self._log, self._launch.grace)
             if self._is_part or await self._answers_or_ends():
                 return
@@ -221,7 +223,7 @@ class _Copy:
                 raise EngineUnusable(f"{self._options.model}: {self.last_words()}", "vllm-start")
 
     async def _answers_or_ends(self) -> bool:
-        """True when the server is ready, False when it has ended. Raises EngineUnusable when patience is at an end."""
+        """True when the server is ready, False when it has ended. Raises EngineUnusable after `patience` seconds."""
         until = time.monotonic() + self._launch.patience
         while self.alive:
             if await asyncio.to_thread(_answers, self.health):
@@ -236,32 +238,32 @@ class _Copy:
         return False
 
     def last_words(self) -> str:
-        """How the server ended, why, where its log is, and the way out where it is known."""
+        """How the server ended, why, the path of its log, and the remedy if one is known."""
         if self.process is None:
             return ""
         why = vllm_log.reason(vllm_log.tail(self._log, self.process.log_start))
         advice = vllm_log.way_out(why)
-        told = f"vLLM's server {self.process.ending}:\n{why}\nIts log is {self._log}"
-        return f"{told}; {advice}" if advice else told
+        message = f"vLLM's server {self.process.ending}:\n{why}\nIts log is {self._log}"
+        return f"{message}; {advice}" if advice else message
 
     def _free_port(self) -> int:
-        """The port to listen on: the one that the user gave, else the one used before, else any."""
+        """The port to listen on: the user's, else the one used before, else any."""
         if self._fixed_port is None:
             if self.port:
                 with suppress(OSError, OverflowError):
-                    return _listen(self._options.host, self.port)  # where it was before it crashed
+                    return _listen(self._options.host, self.port)  # its port before the crash
             return free_port(self._options.host, self._launch.ports)
         try:
             return _listen(self._options.host, self._fixed_port)
         except (OSError, OverflowError) as error:
             raise InputError(
                 f"--port {self._fixed_port}: cannot be listened on ({error}); "
-                "leave --port out of --engine-args and a free one is found"
+                "leave --port out of --engine-args, and a free port is used"
             ) from error
 
 
 def free_port(host: str, ports: Iterable[int]) -> int:
-    """One of the ports (0 is any) that can be listened on, by chance: others look for one as well, and take it later.
+    """A random free port among these (0 is any). Random, because other programs also look for one before they use it.
 
     Raises EngineUnusable.
     """
@@ -274,7 +276,7 @@ def free_port(host: str, ports: Iterable[int]) -> int:
 
 
 def _listen(host: str, port: int) -> int:
-    """The port that can be listened on: this one, or any for 0. Raises OSError, OverflowError."""
+    """A port that is free: this one, or any for 0. Raises OSError, OverflowError."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))

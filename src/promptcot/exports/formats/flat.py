@@ -44,11 +44,11 @@ class Flat(Format):
 
     @abstractmethod
     def values(self, example: Example) -> Row:
-        """What an example has in them."""
+        """The values of an example in these columns."""
 
     @abstractmethod
     def parts(self, row: Row) -> dict[str, Any]:
-        """The fields of an example that they hold."""
+        """The fields of an example, read from these columns."""
 
     def schema(self, extra: Schema) -> Schema:
         return {**self.columns(), **self._free({**KNOWN, **extra})}

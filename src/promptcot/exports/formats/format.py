@@ -62,7 +62,7 @@ class Format(ABC):
 
     @abstractmethod
     def schema(self, extra: Schema) -> Schema:
-        """The types of the columns, where all examples have these `extra` fields."""
+        """The types of the columns for examples that all have these `extra` fields."""
 
     @abstractmethod
     def row(self, example: Example, split: Split, index: int) -> Row:

@@ -16,7 +16,8 @@ _AGENT: Mapping[str, str] = {"type": "responses_api_agents", "name": "simple_age
 
 
 class NeMoGym(Flat):
-    """`responses_create_params`, `expected_answer`, and `agent_ref`: who answers where a run does not say."""
+    """`responses_create_params`, `expected_answer`, and `agent_ref`: the agent that answers unless a run names
+    another."""
 
     name = "nemo-gym"
     kind = "rl"

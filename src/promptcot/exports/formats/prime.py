@@ -45,5 +45,5 @@ class Prime(Asked):
 
 
 def _plain(prompt: Any) -> Any:
-    """A prompt as it is written: verifiers makes objects of messages."""
+    """A prompt as in the file: verifiers converts messages to objects."""
     return prompt if isinstance(prompt, str) else [{"role": turn.role, "content": turn.content} for turn in prompt]

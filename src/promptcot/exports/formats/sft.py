@@ -52,11 +52,11 @@ class SFT(Flat):
         return layouts[self.layout]
 
     def values(self, example: Example) -> Row:
-        asked, told = turns(example.messages), {"role": "assistant", "content": example.completion}
+        asked, answer = turns(example.messages), {"role": "assistant", "content": example.completion}
         if self.layout == "messages":
-            return {"messages": [*asked, told]}
+            return {"messages": [*asked, answer]}
         if self.layout == "conversation":
-            return {"prompt": asked, "completion": [told]}
+            return {"prompt": asked, "completion": [answer]}
         if self.layout == "prompt-completion":
             return {"prompt": example.prompt, "completion": example.completion}
         text = f"{example.prompt}{_SEPARATOR}{example.completion}"
@@ -64,8 +64,8 @@ class SFT(Flat):
 
     def parts(self, row: Row) -> dict[str, Any]:
         if self.layout == "messages":
-            *asked, told = chat(row["messages"])
-            return {"prompt": asked[-1].content, "messages": tuple(asked), "completion": told.content}
+            *asked, answer = chat(row["messages"])
+            return {"prompt": asked[-1].content, "messages": tuple(asked), "completion": answer.content}
         if self.layout == "conversation":
             return prompted(row["prompt"]) | {"completion": row["completion"][-1]["content"]}
         if self.layout == "prompt-completion":

@@ -36,7 +36,7 @@ class SkyRL(Nested):
 
 
 class _NoTokens:
-    """A tokenizer by which no prompt is too long."""
+    """A stand-in tokenizer without tokens, so that no prompt is too long."""
 
     def apply_chat_template(self, *given: Any, **options: Any) -> list[int]:
         return []

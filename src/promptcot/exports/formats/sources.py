@@ -8,6 +8,6 @@ SOURCE = "promptcot"
 
 
 def source_of(example: Example) -> str:
-    """The `source` of the row, and else the name of this program."""
+    """The `source` of the row, or the name of this program if there is none."""
     source = example.extra.get("source")
     return source if isinstance(source, str) and source else SOURCE

@@ -60,7 +60,7 @@ class Exam(TrainerCallback):  # type: ignore[misc]
         together = self._divided and torch.distributed.is_initialized()
         drawn = draw(model, self._trainer.processing_class, mine, stop=stop, together=together, half=self._half)
         found = self._graded(_collected(drawn, args.world_size), first=args.process_index == 0)
-        logs = control.should_log  # to log resets it
+        logs = control.should_log  # logging resets it
         Trainer.log(self._trainer, {**found, "eval_pass@1_seconds": time.perf_counter() - began})
         control.should_log = logs
 
@@ -99,7 +99,7 @@ class Best(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Raises StoppedEarly if this training had already stopped early."""
         if self._note(state) and self._spent(state) and state.global_step < state.max_steps:
-            self._say(f"{self._why(state)}; to go on, raise checkpoints.patience")
+            self._say(f"{self._why(state)}; to continue, raise checkpoints.patience")
             raise StoppedEarly
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -153,7 +153,7 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
     if criterion is None:
         return {}
     marks = criterion.marks(state.log_history)
-    [whole] = broadcast_object_list([_whole(recipe.directory)])
+    [whole] = broadcast_object_list([_complete_steps(recipe.directory)])
     best, chosen = criterion.best(marks), criterion.best([mark for mark in marks if mark.step in whole])
     if best is None or chosen is None:
         say(f"note: no {criterion.name} was measured, so the last weights are the model")
@@ -163,12 +163,12 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
     if chosen.step != state.global_step:
         state.best_model_checkpoint = str(recipe.directory / CHECKPOINTS.replace("*", str(chosen.step)))
         trainer._load_best_model()
-    told = _choice(criterion, chosen, best, marks[-1], state.global_step)
-    say(f"best checkpoint: {told}")
-    return {"checkpoint": told, "at_step": chosen.step}
+    choice = _choice(criterion, chosen, best, marks[-1], state.global_step)
+    say(f"best checkpoint: {choice}")
+    return {"checkpoint": choice, "at_step": chosen.step}
 
 
-def _whole(directory: Path) -> set[int]:
+def _complete_steps(directory: Path) -> set[int]:
     """The steps of complete checkpoints."""
     folders = [folder for folder in directory.glob(CHECKPOINTS) if incomplete(folder) is None]
     return {int(folder.name.rpartition("-")[2]) for folder in folders}
@@ -176,10 +176,10 @@ def _whole(directory: Path) -> set[int]:
 
 def _choice(criterion: Criterion, chosen: Mark, best: Mark, last: Mark, steps: int) -> str:
     extreme = "highest" if criterion.more_is_better else "lowest"
-    told = f"step {chosen.step:,} of {steps:,}, the {extreme} {criterion.name}, {criterion.shown(chosen)}"
+    text = f"step {chosen.step:,} of {steps:,}, the {extreme} {criterion.name}, {criterion.shown(chosen)}"
     if chosen != best:
-        told += f", of the checkpoints that are left; that of step {best.step:,}, which is lost, was "
-        told += criterion.shown(best)
+        text += f", of the checkpoints that are left; that of step {best.step:,}, which is lost, was "
+        text += criterion.shown(best)
     if last.step == chosen.step:
-        return told
-    return f"{told}; the last, at step {last.step:,}, was {criterion.shown(last)}"
+        return text
+    return f"{text}; the last, at step {last.step:,}, was {criterion.shown(last)}"

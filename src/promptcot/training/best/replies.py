@@ -25,7 +25,7 @@ from promptcot.training.report.samples import able_to_generate
 
 _AT_ONCE = 256
 _AT_ONCE_ON_CPU = 32
-_SHARE_OF_MEMORY = 0.5  # of what the training leaves
+_SHARE_OF_MEMORY = 0.5  # of the memory that the training leaves free
 _SHARE_ON_CPU = 0.1
 _PREFILL_TOKENS = 8192
 _PASSES_BETWEEN_JOINS = 8
@@ -47,7 +47,7 @@ def draw(
     With `together`, all processes of the group must call it, each with its own questions. With `half`, a GPU computes
     in bfloat16, as in the training. The train/eval mode of the model is restored.
     """
-    network = model.get_base_model() if hasattr(model, "get_base_model") else model  # its forward names its arguments
+    network = model.get_base_model() if hasattr(model, "get_base_model") else model  # its forward lists its arguments
     device = next(network.parameters()).device
     context = getattr(network.config, "max_position_embeddings", None) or 1 << 31
     loaded = LoadedModel("student", network, tokenizer, Path("student"), context, frozenset(stop), device)
@@ -121,7 +121,7 @@ class _Drawing:
         for row, (token, fit) in enumerate(drawn, first):
             draft = self._drafts()[row]
             if not fit:
-                self._batch.forget(row)  # its logits are not finite, and what was written before is the reply
+                self._batch.forget(row)  # its logits are not finite, so the reply ends before this token
             reply = self._ended(draft, token) if fit else Reply(self._codec.decode(draft.drawn), cut_off=True)
             if reply is not None:
                 self._replies[draft.number] = reply

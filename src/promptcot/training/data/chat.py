@@ -32,7 +32,7 @@ def render(tokenizer: Any, turns: list[Turn]) -> str:
     """
     try:
         text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    except ValueError:  # what a tokenizer without a template raises
+    except ValueError:  # raised by a tokenizer without a template
         _need_template(tokenizer)
         raise
     return text

@@ -103,7 +103,7 @@ class Encoder:
         """Whether an earlier answer with a loss contains a special token before its end."""
         if row.learnt is None:
             return False
-        ends = np.flatnonzero(row.learnt[:-1] & ~row.learnt[1:])  # the last piece is given
+        ends = np.flatnonzero(row.learnt[:-1] & ~row.learnt[1:])  # the last piece is in the prompt
         learnt = row.learnt.copy()
         for end in ends:
             learnt[max(0, end + 1 - len(self._end_of_turn)) : end + 1] = False

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.core.columns import Columns, fields_of
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.json import loads
@@ -43,7 +44,8 @@ _NO_PROMPT = "no prompt"
 def pairs(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[tuple[Example, Example] | Rejected]:
     """The chosen and the rejected side of each row, under one id. Raises InputError."""
     reader = Reader(data, tokenizer)
-    chats = has_template(tokenizer) and data.columns.keys().isdisjoint((CHOSEN, REJECTED))  # what is named, wins
+    # columns that the user names take precedence
+    chats = has_template(tokenizer) and data.columns.keys().isdisjoint((CHOSEN, REJECTED))
     for row in with_ids(islice(rows_of(data, tell, Columns.pairs), data.limit)):
         try:
             yield _pair(row, reader, chats)
@@ -88,14 +90,14 @@ def _side(row: Row, side: str, chats: bool) -> Row:
         if not prompt.strip():
             raise Unusable(_NO_PROMPT)
         return {"id": row["id"], "prompt": prompt, "completion": answer}
-    return {"id": row["id"], "messages": _asked(row, turns_of(answer, "assistant", f"{side} answer"))}
+    return {"id": row["id"], "messages": _without_prompt(row, turns_of(answer, "assistant", f"{side} answer"))}
 
 
 def _any_turns(row: Row) -> bool:
     return any(isinstance(row.get(side), list) for side in (CHOSEN, REJECTED))
 
 
-def _asked(row: Row, said: list[Turn]) -> list[Turn]:
+def _without_prompt(row: Row, said: list[Turn]) -> list[Turn]:
     """The answer after the prompt, which may be repeated at its beginning. Raises Unusable."""
     prompt, first = row.get("prompt"), next((turn["role"] for turn in said if turn["role"] != "system"), None)
     if not prompt and first != "user":
@@ -103,13 +105,13 @@ def _asked(row: Row, said: list[Turn]) -> list[Turn]:
     asked = turns_of(prompt, "user", "prompt") if prompt else []
     if first != "user":
         return asked + said
-    spoken, wanted = (_given(turns) for turns in (said, asked))
+    spoken, wanted = (_contents(turns) for turns in (said, asked))
     if not all(any(one.strip() in other for other in spoken) for one in wanted):
         raise Unusable("the sides do not begin with the prompt")
     return said
 
 
-def _given(turns: list[Turn]) -> list[str]:
+def _contents(turns: list[Turn]) -> list[str]:
     return [turn["content"] for turn in turns if turn["role"] != "assistant"]
 
 
@@ -136,9 +138,9 @@ class PairCounts:
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
         noted = [f"{count:,} × {remark}, counted by sides" for remark, count in self.remarks.items()]
-        apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
-        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them of answers"
-        return "; ".join([f"{self.rows_in:,} pairs, {self.kept:,} kept", *lost, *noted, *apart, tokens])
+        apart = [f"{self.held_out:,} on the other side of the validation split"] if self.held_out else []
+        tokens = f"{counted(self.tokens, 'token')}, {self.completion_tokens:,} of them in answers"
+        return "; ".join([f"{counted(self.rows_in, 'pair')}, {self.kept:,} kept", *lost, *noted, *apart, tokens])
 
 
 class Pairs:
@@ -203,7 +205,7 @@ class Pairs:
 def open_pairs(recipe: TrainRecipe, tokenizer: Any, which: Literal["train", "validation"] = "train") -> Pairs:
     """The pairs of a recipe, encoded unless cached. Raises InputError if none is left."""
     share = recipe.data.validation
-    if not isinstance(share, str):  # a pair is on one side as a whole, so both are divided after they were joined
+    if not isinstance(share, str):  # both sides of a pair belong together, so they are split after joining
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"validation": 0.0})})
     whole = open_store(recipe, tokenizer, which=which if isinstance(share, str) else "train", read=sides)
     names = [whole.id(row) for row in range(len(whole))]

@@ -26,6 +26,7 @@ from promptcot import domains, nano
 from promptcot.core.columns import Columns
 from promptcot.core.problems import gold_if_any
 from promptcot.core.prompts import PromptSet
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.rewards import passes
@@ -60,7 +61,13 @@ class PromptCounts:
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
-        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, f"{self.tokens:,} tokens of prompts"])
+        return "; ".join(
+            [
+                f"{counted(self.rows_in, 'row')}, {self.kept:,} kept",
+                *lost,
+                f"{counted(self.tokens, 'prompt token')}",
+            ]
+        )
 
 
 class Prompts:
@@ -69,9 +76,11 @@ class Prompts:
     `columns` are the row's own fields, for a user's own reward function.
     """
 
-    def __init__(self, rows: list[Row], dropped: Mapping[str, str], read_as: list[str], path: Path, told: Row) -> None:
+    def __init__(
+        self, rows: list[Row], dropped: Mapping[str, str], read_as: list[str], path: Path, contents: Row
+    ) -> None:
         self.rows, self.reasons, self.read_as, self._path = rows, dropped, read_as, path
-        self.fingerprint = told
+        self.fingerprint = contents
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,8 +128,8 @@ def open_prompts(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any) -> Prompts:
         "solve": domain.sources,
         **recipe.data.model_dump(include={"chat", "limit", "split", "columns"}),
     }
-    told = {"data": fingerprint(recipe.data), "tokenizer": tokenizer_hash(tokenizer), "settings": settings}
-    key = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+    identity = {"data": fingerprint(recipe.data), "tokenizer": tokenizer_hash(tokenizer), "settings": settings}
+    key = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
     path = cache_folder() / "prompts" / f"{key}.json"
     found = read_document(path)
     if found is None:
@@ -129,7 +138,7 @@ def open_prompts(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any) -> Prompts:
     if not found["rows"]:
         lost = Counter(found["dropped"].values())
         raise InputError(nothing_left(recipe.data.path, "prompt", lost, recipe.schedule.max_length, "grpo"))
-    return Prompts(found["rows"], found["dropped"], found["read_as"], path, told)
+    return Prompts(found["rows"], found["dropped"], found["read_as"], path, identity)
 
 
 def _made(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any, domain: _Domain) -> Row:

@@ -27,20 +27,20 @@ WAYS_OUT = {
         "method.grpo.reward.verifier"
     ),
     TOO_LONG: (
-        "longer than the window, and a cut trace has no end: raise schedule.max_length, or train on the "
-        'beginnings with method.overlong = "cut"'
+        "longer than the window, and a truncated trace has no end: raise schedule.max_length, or train on truncated "
+        'traces with method.overlong = "cut"'
     ),
     PROMPT_TOO_LONG: "the prompt alone fills the window: raise schedule.max_length",
     RENDERED: (
-        "the marks of turns are written in the texts already, and the chat template would write them again: set "
-        "data.chat = false for prompts that are texts; take them out of the turns of `messages`"
+        "the texts already contain turn markers, and the chat template would add them again: set data.chat = false "
+        "for prompts that are texts; remove the markers from the turns of `messages`"
     ),
     REWRITTEN: (
-        "the template changes an answer once others follow, as by leaving out its reasoning, so that it cannot be "
-        'learnt where it stands: data.loss = "last" learns the last answer alone'
+        "the template changes an answer that is followed by others, for example by removing its reasoning, so it "
+        'cannot be trained on in place: data.loss = "last" trains on the last answer only'
     ),
     UNREASONED: (
-        "the prompt opens the thinking, and such an answer is learnt as if it were thought: data.without_reasoning = "
+        "the prompt opens the thinking, so such an answer would be trained as thinking: data.without_reasoning = "
         '"close" ends the thinking before it, "drop" leaves the row out'
     ),
 }

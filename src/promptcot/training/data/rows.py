@@ -82,12 +82,12 @@ def _pinned(name: str, data: Data) -> str:
     """The revision of the one dataset of the Hub. Raises InputError."""
     if data.revision is None or not _COMMIT.fullmatch(data.revision):
         raise InputError(
-            f"{name}: no such file, so a dataset of the Hub is meant, which needs data.revision (in data.mix: "
+            f"{name}: no such file, so it is taken as a dataset of the Hub, which needs data.revision (in data.mix: "
             "revision beside its path): the full commit, 40 hex digits, as its history on the Hub shows it; here is "
             f"{data.revision!r}"
         )
     if len([path for path in data.path if not _is_file(path)]) > 1:
-        raise InputError("data.path names several datasets of the Hub, but data.revision can be that of one only")
+        raise InputError("data.path names several datasets of the Hub, but data.revision applies to one only")
     return data.revision
 
 

@@ -16,17 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptcot.core.units import counted
 from promptcot.storage.checked import read_document
 from promptcot.training.data.encoding import Ids, Mask
 from promptcot.training.data.reasons import ways_out
 from promptcot.training.files import DROPPED
 
 COLUMNS: dict[str, type[np.generic]] = {
-    "tokens": np.int32,  # all rows, prompts and completions
-    "lengths": np.int32,  # of each row
-    "prompts": np.int32,  # how many of these are the prompt's
+    "tokens": np.int32,  # the tokens of all rows, prompts and completions
+    "lengths": np.int32,  # tokens of each row
+    "prompts": np.int32,  # the number of tokens in the prompt
     "asked": np.int64,  # a hash of the prompt's text
-    "ids": np.uint8,  # of the rows, in UTF-8
+    "ids": np.uint8,  # the ids of the rows, in UTF-8
     "id_lengths": np.int32,
 }
 LEARNT = "learnt"
@@ -58,12 +59,14 @@ class StoreCounts:
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
-        cut = [f"{self.cut:,} completions cut by the window"] if self.cut else []
+        cut = [f"{counted(self.cut, 'completion')} cut by the window"] if self.cut else []
         noted = [f"{count:,} × {remark}" for remark, count in self.remarks.items()]
-        apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
+        apart = [f"{self.held_out:,} on the other side of the validation split"] if self.held_out else []
         epoch = [f"an epoch draws {self.drawn:,}"] if self.drawn else []
-        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them to be learnt"
-        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, *cut, *noted, *apart, *epoch, tokens])
+        tokens = f"{counted(self.tokens, 'token')}, {self.completion_tokens:,} of them with a loss"
+        return "; ".join(
+            [f"{counted(self.rows_in, 'row')}, {self.kept:,} kept", *lost, *cut, *noted, *apart, *epoch, tokens]
+        )
 
     @property
     def lines(self) -> list[str]:

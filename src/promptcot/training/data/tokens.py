@@ -128,7 +128,9 @@ def _epoch(store: TokenStore, data: Data, seed: int) -> TokenStore:
     rows, lines = [], []
     for place, (source, there, share) in enumerate(zip(data.mix, store.parts, counts, strict=True)):
         if not len(there):
-            raise InputError(f"data.mix: {source.path}: all its rows are held out by data.validation; take it out")
+            raise InputError(
+                f"data.mix: {source.path}: all its rows are held out by data.validation; remove it from the mix"
+            )
         rows.append(there[drawn(len(there), share, (seed, place))])
         lines.append(f"mix: {source.path}: {share:,} rows of an epoch ({source.weight:.4g}), {seen(share, len(there))}")
     return store.drawn(np.concatenate(rows), store.fingerprint, lines)
@@ -147,7 +149,8 @@ def side_of(store: TokenStore, share: float, which: str) -> TokenStore:
     held_out = store.asked <= last
     if held_out.all():
         raise InputError(
-            f"data.validation = {share} leaves no row to train on: all {len(store)} have too few prompts to divide; "
+            f"data.validation = {share} leaves no row to train on: the {len(store)} rows have too few distinct "
+            "prompts; "
             "set it to 0 or to a file"
         )
     return store.slice(np.flatnonzero(held_out if which == "validation" else ~held_out))

@@ -23,15 +23,15 @@ class Unusable(Exception):
     """The row is unusable; the message is the reason."""
 
 
-def turns_of(given: object, role: str = "", missing: str = "messages") -> list[Turn]:
+def turns_of(value: object, role: str = "", missing: str = "messages") -> list[Turn]:
     """The messages of a list, or a text as one turn of `role`. Raises Unusable."""
-    if given is None:
+    if value is None:
         raise Unusable(f"no {missing}")
-    if isinstance(given, str) and role:
-        return [{"role": role, "content": text(given, missing)}]
-    if not isinstance(given, list) or not all(isinstance(turn, dict) for turn in given):
+    if isinstance(value, str) and role:
+        return [{"role": role, "content": text(value, missing)}]
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         raise Unusable("not text")
-    return [_turn(turn) for turn in turns(given)]
+    return [_turn(turn) for turn in turns(value)]
 
 
 def divided(turns: list[Turn], thoughts: bool = False) -> tuple[list[Turn], str]:
@@ -45,11 +45,11 @@ def divided(turns: list[Turn], thoughts: bool = False) -> tuple[list[Turn], str]
     asked, answer = turns[: answers[-1]], turns[answers[-1]]
     if not any(turn["content"].strip() for turn in asked):
         raise Unusable("no prompt")
-    bare = [{"role": turn["role"], "content": _said(turn) if thoughts else turn["content"]} for turn in asked]
+    bare = [{"role": turn["role"], "content": _with_reasoning(turn) if thoughts else turn["content"]} for turn in asked]
     return bare, with_thought(answer.get(_REASONING[0], ""), text(answer["content"], "completion"))
 
 
-def _said(turn: Turn) -> str:
+def _with_reasoning(turn: Turn) -> str:
     return with_thought(turn.get(_REASONING[0], ""), turn["content"])
 
 

@@ -36,11 +36,11 @@ class Shape:
     """Whether queries and keys of each head are normalised, as in Qwen3."""
 
     @classmethod
-    def of_architecture(cls, told: Architecture) -> Self:
+    def of_architecture(cls, architecture: Architecture) -> Self:
         """The shape in a recipe; its `attention_bias` means queries, keys and values, as in Qwen2."""
-        same = told.model_dump(exclude={"head_dim", "tied_embeddings", "attention_bias"})
-        head_dim = told.head_dim or told.hidden // told.heads
-        return cls(**same, head_dim=head_dim, tied=told.tied_embeddings, qkv_bias=told.attention_bias)
+        same = architecture.model_dump(exclude={"head_dim", "tied_embeddings", "attention_bias"})
+        head_dim = architecture.head_dim or architecture.hidden // architecture.heads
+        return cls(**same, head_dim=head_dim, tied=architecture.tied_embeddings, qkv_bias=architecture.attention_bias)
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> Self:

@@ -75,7 +75,7 @@ def _count(recipe: TrainRecipe) -> Counted:
     samples = [_Sample.of(recipe, source, template) for source in recipe.data.sources]
     tokens = template.tokens or _tokenizer(recipe)
     measured = [sample.measured(tokens, recipe.schedule.max_length) for sample in samples]
-    told = f"counted in {', '.join(recipe.data.paths)}"
+    source = f"counted in {', '.join(recipe.data.paths)}"
     rows = sum(_used(sample.rows, recipe) for sample in samples)
     lengths = _lengths(_mixed(measured, recipe), recipe)
     left_out, remarks = _summed(samples)
@@ -83,7 +83,7 @@ def _count(recipe: TrainRecipe) -> Counted:
     notes = [note for sample in samples for note in sample.notes]
     ways = ways_out([*left_out, *remarks], recipe.method.kind)
     notes += [*template.notes, *_shares(samples, rows, recipe), *said, *ways]
-    return Counted(rows, told, *lengths, left_out, notes)
+    return Counted(rows, source, *lengths, left_out, notes)
 
 
 def _summed(samples: Sequence[_Sample]) -> tuple[Counter[str], Counter[str]]:
@@ -99,7 +99,7 @@ def _shares(samples: Sequence[_Sample], rows: int, recipe: TrainRecipe) -> list[
     """The number of rows of each source of a mix in an epoch. Raises InputError for a source without rows."""
     mix = recipe.data.mix
     if empty := [source.path for source, sample in zip(mix, samples, strict=False) if not sample.rows]:
-        raise InputError(f"data.mix: {', '.join(empty)}: no row is left to train on; take it out")
+        raise InputError(f"data.mix: {', '.join(empty)}: no row is left to train on; remove it from the mix")
     counts = shares(rows, [source.weight for source in mix]) if mix else []
     return [
         f"mix: {source.path}: {share:,} rows of an epoch ({source.weight:.4g}), {seen(share, _used(one.rows, recipe))}"
@@ -151,12 +151,12 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
     """The lengths of these rows, their source, and the number of rows whose tokens were counted."""
     counts = [one for one in measured if isinstance(one, int)]
     if counts:
-        return lengths_of(counts, recipe), f"mean of {len(counts):,} rows drawn", len(counts)
-    if told := _told_length(recipe):
-        return told, _source(recipe), 0
+        return lengths_of(counts, recipe), f"mean of {len(counts):,} sampled rows", len(counts)
+    if lengths := _told_length(recipe):
+        return lengths, _source(recipe), 0
     characters = [len(one.prompt) + len(one.completion) for one in measured if isinstance(one, Example)]
     if not characters:
-        return None, "no row can be learnt from", 0
+        return None, "no row is usable", 0
     lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
     return lengths, how, 0
@@ -219,7 +219,7 @@ class _Template:
     If it is not on this machine, or has no template, a chat counts as its plain text.
     """
 
-    chat_template = "the tokenizer's, once it is loaded"
+    chat_template = "that of the tokenizer, once it is loaded"
 
     def __init__(self, recipe: TrainRecipe) -> None:
         self._recipe = recipe
@@ -308,8 +308,8 @@ class _Settings:
 
     @classmethod
     def of(cls, folder: Path) -> _Settings:
-        told = read_json(folder / "tokenizer_config.json")
-        table = told if isinstance(told, dict) else {}
+        config = read_json(folder / "tokenizer_config.json")
+        table = config if isinstance(config, dict) else {}
         return cls(_text(table.get("bos_token")), _text(table.get("eos_token")), table.get("add_bos_token") is True)
 
 

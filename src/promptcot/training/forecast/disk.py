@@ -53,7 +53,7 @@ def disk(shape: Shape, recipe: TrainRecipe, counted: Counted) -> Disk:
     """The disk space of this recipe."""
     one = checkpoint_bytes(shape, recipe)
     rows, lengths = counted.rows, counted.lengths
-    drawn = recipe.method.kind == "grpo"  # then most tokens are those of completions, which no file has
+    drawn = recipe.method.kind == "grpo"  # then most tokens are completions, which are in no file
     tokens = None if rows is None or lengths is None or drawn else round(rows * lengths.mean)
     files = [Path(path) for path in recipe.data.paths]
     here, fetched = all(path.is_file() for path in files), any(map(on_the_hub, recipe.data.paths))

@@ -89,9 +89,9 @@ def work(shape: Shape, recipe: TrainRecipe, rows: int, lengths: Lengths) -> Work
     sequences = math.ceil(used * lengths.mean / (window * PACKED)) if packed else used
     each = math.ceil(sequences / per_step)
     all_steps = math.ceil(sequences * epochs / per_step)
-    if recipe.schedule.step_by == "rows":  # the last step of an epoch takes what is left
+    if recipe.schedule.step_by == "rows":  # the last step of an epoch takes the remaining rows
         all_steps = int(epochs) * each + math.ceil(sequences * (epochs % 1) / per_step)
-    steps = recipe.schedule.max_steps or all_steps  # instead of epochs, also where these are fewer
+    steps = recipe.schedule.max_steps or all_steps  # takes precedence over epochs, even if these have fewer steps
     tokens = used * lengths.mean * epochs * steps / all_steps
     lora = recipe.method.lora
     flops = tokens * shape.flops_per_token(lengths.context, rank=lora.rank if lora else None)

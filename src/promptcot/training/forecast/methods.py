@@ -37,7 +37,7 @@ def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
     grpo, lengths = recipe.method.grpo, counted.lengths
     if recipe.method.kind == "dpo":
         mean = lengths and replace(lengths, mean=2 * lengths.mean)
-        note = "a row is a pair: both sides are learnt, each with the prompt; the reference model is not included"
+        note = "a row is a pair: both sides are trained on, each with the prompt; the reference model is not included"
         return replace(counted, lengths=mean, notes=[*counted.notes, note])
     if grpo is None:
         return counted
@@ -48,9 +48,9 @@ def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
         whole = lengths.mean + longest
         mean = replace(lengths, mean=whole, context=whole / 2, padded=1.0)
     notes = [
-        f"a row is a completion: each prompt is answered {grpo.generations} times; all {longest:,} tokens long, as "
-        "the most that they can be, is assumed",
-        "GPU-hours are those of learning; drawing the completions comes on top, often as much again or more",
+        f"a row is a completion: each prompt gets {grpo.generations}, all assumed to have the maximum length, "
+        f"{longest:,} tokens",
+        "GPU-hours do not include sampling the completions, which often takes as long again or longer",
     ]
     return replace(counted, rows=rows, lengths=mean, notes=[*counted.notes, *notes], measured=0)
 

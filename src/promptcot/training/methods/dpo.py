@@ -102,10 +102,11 @@ class DpoMethod:
         chosen = order(len(train), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
         scale = Scale(flops_per_token(model, train.lengths), peak_flops(kernels.device), len(chosen) / len(train))
         watcher = Watcher(recipe, tokenizer, (validation or train).chosen, scale, tell)
-        kept = {"train": _kept(recipe, kernels, train), "eval": _kept(recipe, kernels, validation or train)}
+        kept = {"train": _cache_file(recipe, kernels, train), "eval": _cache_file(recipe, kernels, validation or train)}
         known = kept["train"].exists()
         tell(
-            f"reference: log-probabilities of {len(train):,} pairs {'as computed before' if known else 'are computed'}"
+            f"reference: log-probabilities of {len(train):,} pairs "
+            f"{'are taken from the cache' if known else 'are computed'}"
         )
         trainer = DpoTrainer(
             model=model,
@@ -122,7 +123,7 @@ class DpoMethod:
             peft_config=lora_config(recipe.method.lora),
             callbacks=[watcher],
         )
-        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        trainer.remove_callback(PrinterCallback)  # the watcher reports it better
         return trainer
 
 
@@ -130,7 +131,7 @@ def _numbers(count: int) -> Any:
     return dataset_of(list(np.arange(count)[:, None]))
 
 
-def _kept(recipe: TrainRecipe, kernels: Kernels, pairs: Pairs) -> Path:
+def _cache_file(recipe: TrainRecipe, kernels: Kernels, pairs: Pairs) -> Path:
     """The cache file of the reference's log-probabilities, which depend only on pairs, model and number types."""
     base = Path(nano.resolve(recipe.model.path, "base"))
     model = {"path": recipe.model.path, "revision": recipe.model.revision, "base": identity(base)}

@@ -109,7 +109,7 @@ class GrpoMethod:
             peft_config=lora_config(recipe.method.lora),
             callbacks=[watcher, LearningWatcher(recipe, tell)],
         )
-        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        trainer.remove_callback(PrinterCallback)  # the watcher reports it better
         return trainer
 
 
@@ -135,10 +135,10 @@ def _wanted(recipe: TrainRecipe, grpo: Grpo) -> int | None:
 def _drawn_by(vllm: str | None) -> str:
     if vllm is None:
         return (
-            "completions: drawn by the model that is trained, so that sampling and training are one distribution; the "
+            "completions: sampled from the model in training, so sampling and training use the same distribution; the "
             "log has no sampling/…"
         )
-    return f"completions: drawn by vLLM ({vllm}); sampling/… in the log says how far its probabilities are from ours"
+    return f"completions: sampled by vLLM ({vllm}); sampling/… in the log shows how far its probabilities are from ours"
 
 
 METHOD = GrpoMethod()

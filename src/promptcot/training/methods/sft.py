@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig
 
+from promptcot.core.units import counted
 from promptcot.training.arguments import arguments, lora_config
 from promptcot.training.context import ContextCollator, check_heads
 from promptcot.training.data.collating import Collator, StepCollator, dataset_of
@@ -88,8 +89,8 @@ class Sft:
             tell(f"data: {line}")
         if validation is not None and (shared := int(np.isin(validation.asked, store.asked).sum())):
             tell(
-                f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is trained on, too: "
-                "their loss is too low"
+                f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is also in the "
+                "training rows, so their loss is too low"
             )
         return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 
@@ -129,7 +130,7 @@ class Sft:
             peft_config=lora_config(recipe.method.lora),
             callbacks=[watcher],
         )
-        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        trainer.remove_callback(PrinterCallback)  # the watcher reports it better
         return trainer
 
 
@@ -139,12 +140,14 @@ def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np
     packs = list(np.arange(len(store), dtype=np.int32)[:, None])
     if recipe.schedule.step_by == "rows":
         how = f"packed into micro-batches of at most {recipe.schedule.micro_batch * window:,} tokens"
-        tell(f"steps: {per_step:,} rows each, {how if packing else 'padded'}")
+        tell(f"steps: {counted(per_step, 'row')} each, {how if packing else 'padded'}")
         packs = []
     elif packing:
         packs = pack(store.lengths, window)
         full = float(store.lengths.sum()) / (len(packs) * window)
-        tell(f"packing: {len(store):,} rows in {len(packs):,} sequences of {window:,}, {full:.1%} full")
+        tell(
+            f"packing: {counted(len(store), 'row')} in {counted(len(packs), 'sequence')} of {window:,}, {full:.1%} full"
+        )
     if note := rate_note(recipe, recipe.rows_per_step or per_step * len(store) / len(packs)):
         tell(f"note: {note}")
     return packs
@@ -164,7 +167,7 @@ def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any,
     packs = material.packs
     wanted = schedule.max_steps and schedule.max_steps * per_step
     places = order(len(packs), schedule.epochs, recipe.seed, wanted)
-    shared = np.repeat(places, recipe.parallelism.context)  # processes that share a sequence all get it
+    shared = np.repeat(places, recipe.parallelism.context)  # all processes that share a sequence get it
     return dataset_of(packs).select(shared), len(places) / len(packs)
 
 

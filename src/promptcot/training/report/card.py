@@ -37,8 +37,8 @@ _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _LEARNT = {
     "sft": "on rows of prompt and completion; the loss counts completions only",
     "dpo": "by direct preference optimisation (DPO, arXiv 2305.18290) on pairs of a chosen and a rejected answer",
-    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from what "
-    "the answers were worth",
+    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from the "
+    "rewards of its answers",
 }
 
 _COUNTS = (StoreCounts, PairCounts, PromptCounts)
@@ -82,7 +82,7 @@ def with_results(card: str, results: Sequence[Result]) -> str:
     before, begin, rest = card.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        raise ValueError("the card has no place that is marked for results of evaluations")
+        raise ValueError("the card has no marked place for results of evaluations")
     columns = ("model", "benchmark", "accuracy, %", "95 % interval", "problems", "mean tokens")
     table = _table(columns, map(_evaluated, results))
     return f"{before}{begin}\n\n{presentable(table)}\n\n{end}{after}"

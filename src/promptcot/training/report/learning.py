@@ -32,7 +32,7 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
         """Check the rewards of the steps since the previous line."""
         if self._done or not state.is_world_process_zero or not logs:
             return
-        if _EQUAL in logs:  # not in those of steps that learn from completions which were drawn before
+        if _EQUAL in logs:  # steps that learn from earlier completions do not have it
             self._lines.append(logs)
         if self._lines and state.global_step >= min(STEPS, state.max_steps):
             self._done = True
@@ -50,8 +50,8 @@ def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) ->
     if any(line[_EQUAL] is not None and line[_EQUAL] < 1 for line in lines):
         return None
     return (
-        "warning: nothing to learn so far: in every group all completions got the same reward, so that no completion "
-        f"is better than another. {_way_out(lines, recipe)}"
+        "warning: nothing to learn so far: in every group all completions got the same reward, so no completion is "
+        f"better than another. {_way_out(lines, recipe)}"
     )
 
 
@@ -62,7 +62,7 @@ def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
         return "The reward function of this recipe gives all completions the same"
     if right > _MOSTLY:
         return (
-            f"{right:.0%} of them are right: take harder problems (`promptcot select --pass-rate 0.1:0.9` of a file "
+            f"{right:.0%} of them are right: use harder problems (`promptcot select --pass-rate 0.1:0.9` of a file "
             "that `promptcot label` wrote)"
         )
     if cut is not None and cut > _MOSTLY:
@@ -78,7 +78,7 @@ def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
     if common == "gold_unreadable":
         return "The golds cannot be read: `promptcot label --rl_path` writes rows whose golds can"
     return (
-        f"{right:.0%} of them are right, most are {common.replace('_', ' ')}: take easier problems (`promptcot select "
+        f"{right:.0%} of them are right, most are {common.replace('_', ' ')}: use easier problems (`promptcot select "
         "--pass-rate 0.1:0.9` of a file that `promptcot label` wrote), or more generations"
     )
 

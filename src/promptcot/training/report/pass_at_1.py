@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from promptcot.core.units import counted
 from promptcot.records import Row
 from promptcot.training.best.deciding import CUT_OFF, HIGH, LOW, PASS_AT_1, PROBLEMS, SAMPLES
 
@@ -25,5 +26,5 @@ def human(line: Row) -> str:
     low, high = line["interval"] or (None, None)
     interval = "" if low is None or high is None else f"95 % interval {100 * low:.1f} to {100 * high:.1f}, "
     cut = f", {line['cut_off']:,} cut off" if line["cut_off"] else ""
-    counts = f"{line['n']:,} problems, {line['samples']:,} samples{cut}"
+    counts = f"{counted(line['n'], 'problem')}, {counted(line['samples'], 'sample')}{cut}"
     return f"pass@1 of {line['benchmark']} {100 * line['pass@1']:.1f} % ({interval}{counts})"

@@ -42,32 +42,32 @@ def _steps(
     together: bool,
 ) -> Iterator[torch.Tensor]:
     """The next id of each prompt (shape: prompts), until all have ended."""
-    given, mask = _padded_left(prompts, generator.device)
-    ends = torch.tensor(list(stop), device=given.device)
-    ended = torch.zeros(len(prompts), dtype=torch.bool, device=given.device)
+    ids, mask = _padded_left(prompts, generator.device)
+    ends = torch.tensor(list(stop), device=ids.device)
+    ended = torch.zeros(len(prompts), dtype=torch.bool, device=ids.device)
     cache: dict[str, Any] = {}
     for _ in range(limit):
-        places = (mask.cumsum(1) - 1).clamp(min=0)[:, -given.shape[1] :]
+        places = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         found = model(
-            input_ids=given,
+            input_ids=ids,
             attention_mask=mask,
             position_ids=places,
             **cache,
             use_cache=True,
-            logits_to_keep=1,  # those of a long prompt would not fit beside the training
+            logits_to_keep=1,  # the logits of a long prompt would not fit beside the training
         )
         # transformers calls it `cache` since 5.24, and takes it under the name that it gives it.
         name = "cache" if "cache" in found else "past_key_values"
         cache = {name: found[name]}
         chances = torch.softmax(found.logits[:, -1].float() / _TEMPERATURE, dim=-1)
-        given = torch.multinomial(chances, 1, generator=generator)
+        ids = torch.multinomial(chances, 1, generator=generator)
         if together:
-            torch.distributed.broadcast(given, 0)
-        yield given[:, 0]
-        ended |= torch.isin(given[:, 0], ends)
+            torch.distributed.broadcast(ids, 0)
+        yield ids[:, 0]
+        ended |= torch.isin(ids[:, 0], ends)
         if ended.all():
             return
-        mask = torch.cat([mask, torch.ones_like(given)], dim=1)
+        mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
 
 
 def _padded_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

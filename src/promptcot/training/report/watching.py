@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import torch
 from transformers import TrainerCallback
 
-from promptcot.core.units import duration
+from promptcot.core.units import counted, duration
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.atomic import storing
@@ -102,11 +102,11 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._recipe, self._tokenizer, self._store, self._scale = recipe, tokenizer, store, scale
         self._say, self._now = say, now
         self._log, self._samples = LogFile(recipe.directory / LOG), LogFile(recipe.directory / SAMPLES)
-        self._before: Row = dict.fromkeys(_COUNTS, 0)  # what earlier starts counted, over all processes
+        self._before: Row = dict.fromkeys(_COUNTS, 0)  # the counts of earlier starts, over all processes
         self._begun = self._stepped = now()
-        self._aside = 0.0  # seconds of this start that no step took
+        self._aside = 0.0  # seconds of this start outside of steps
         self._first_step = 0
-        self._last = (0, 0.0)  # tokens of this start and seconds of its steps, at the line before
+        self._last = (0, 0.0)  # tokens of this start and seconds of its steps, at the previous line
         self._noted: set[str] = set()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -122,7 +122,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         device = _device(args)
         self._write(state, event, {"devices": args.world_size, "device": device, "time": _time()})
         where = f"from step {state.global_step:,} of" if state.global_step else "to take"
-        self._say(f"{event}: {where} {state.max_steps:,} steps on {args.world_size} × {device}")
+        self._say(f"{event}: {where} {counted(state.max_steps, 'step')} on {args.world_size} × {device}")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Time until the next step belongs to no step, unless it is logging."""
@@ -186,8 +186,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if state.is_world_process_zero:
             self._write(state, "finished", {**counts, "time": _time()})
             self._draw_plot()
-            done = f"{counts['tokens']:,} tokens in {duration(counts['seconds'])}"
-            self._say(f"finished: {state.global_step:,} steps, {done}")
+            done = f"{counted(counts['tokens'], 'token')} in {duration(counts['seconds'])}"
+            self._say(f"finished: {counted(state.global_step, 'step')}, {done}")
 
     def _set_aside(self) -> None:
         now = self._now()

@@ -1,4 +1,4 @@
-"""Where brackets close, and what stands outside of them."""
+"""Matching brackets, and the text outside of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be decided about two answers without computer algebra."""
+"""Comparisons of two answers without computer algebra."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model may write when it writes nonsense: nothing raises, and nothing takes longer than its length allows."""
+"""Nonsense replies: no function raises an error, and the time is bounded by the length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `normalise` leaves out to be quick, and what it does not remember."""
+"""The fast paths of `normalise`, and what it does not cache."""
 
 from __future__ import annotations
 

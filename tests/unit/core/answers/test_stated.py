@@ -1,4 +1,4 @@
-"""What an answer states beside its value."""
+"""What an answer states in addition to its value."""
 
 from __future__ import annotations
 

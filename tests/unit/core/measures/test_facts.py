@@ -1,4 +1,4 @@
-"""What rows of any origin say, and that what cannot be read is as if it were not there."""
+"""Facts read from rows of any origin; unreadable values count as missing."""
 
 from __future__ import annotations
 

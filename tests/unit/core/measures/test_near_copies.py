@@ -1,4 +1,4 @@
-"""Problems that have another one nearly like them: which ones, how alike, and how many by threshold."""
+"""Problems with a near copy: which ones, how similar, and how many by threshold."""
 
 from __future__ import annotations
 

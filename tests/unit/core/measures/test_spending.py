@@ -1,4 +1,4 @@
-"""What each problem of a set took, from the counts of a summary."""
+"""The cost per problem of a set, from the counts of a summary."""
 
 from __future__ import annotations
 

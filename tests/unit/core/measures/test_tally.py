@@ -1,4 +1,4 @@
-"""Sets of a few rows, whose numbers are computed by hand."""
+"""Measures of small sets, against values computed by hand."""
 
 from __future__ import annotations
 

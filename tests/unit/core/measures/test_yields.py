@@ -1,4 +1,4 @@
-"""Which combinations reach which step, of which level and with which concepts."""
+"""The combinations that reach each step, by level and concept."""
 
 from __future__ import annotations
 

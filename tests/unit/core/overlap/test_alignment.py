@@ -1,4 +1,4 @@
-"""The longest run of tokens that two lists have in common, and how alike they are but for names."""
+"""The longest common run of tokens of two lists, and their similarity apart from names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows by their hashes, beside a dictionary that does the same."""
+"""Rows by their hashes, against a dictionary that does the same."""
 
 from __future__ import annotations
 

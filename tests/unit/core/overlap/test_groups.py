@@ -1,4 +1,4 @@
-"""Groups of rows by shared concepts and by alike texts, against all pairs compared one by one."""
+"""Groups of rows by shared concepts and similar texts, against a comparison of all pairs."""
 
 from __future__ import annotations
 

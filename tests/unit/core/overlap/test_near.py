@@ -1,4 +1,4 @@
-"""When two problems are copies: a table of pairs, and what holds for all of them."""
+"""When two problems are copies: a table of pairs, and properties of all pairs."""
 
 from __future__ import annotations
 

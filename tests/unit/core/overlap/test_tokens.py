@@ -1,4 +1,4 @@
-"""Respelled texts have the same tokens, and texts that say something else have others."""
+"""Respelled texts have the same tokens, and texts with another meaning have others."""
 
 from __future__ import annotations
 

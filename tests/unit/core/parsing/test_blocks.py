@@ -1,4 +1,4 @@
-"""The generator's markup: what is read, what is not, and why."""
+"""The generator's markup: what is parsed, what is not, and why."""
 
 from __future__ import annotations
 

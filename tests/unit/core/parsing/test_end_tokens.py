@@ -1,4 +1,4 @@
-"""End tokens that a server left are no words of the model; the same tokens further up may be."""
+"""End tokens that a server left at the end are not part of the reply; the same tokens elsewhere may be."""
 
 import pytest
 from hypothesis import given

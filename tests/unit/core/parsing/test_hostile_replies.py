@@ -1,4 +1,4 @@
-"""Replies that repeat what the model was shown, or hide in its form: none of it is the model's answer.
+"""Replies that repeat the prompt, or imitate its form: none of that is the model's answer.
 
 To add one, add a line to tests/cases/hostile_replies.jsonl.
 """

@@ -1,4 +1,4 @@
-"""The replies of judges: a table of hard cases, and what must hold for any text at all."""
+"""The replies of judges: a table of hard cases, and properties that hold for any text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a line is."""
+"""Splitting a text into lines."""
 
 import pytest
 from hypothesis import given

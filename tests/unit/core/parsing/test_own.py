@@ -1,4 +1,4 @@
-"""Which letters look alike, which lines have the mark, and what a material says."""
+"""Letters that look alike, lines with the mark, and lines of the material."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Wordings learnt from rows: every row is rebuilt byte for byte, or the first that is not is named."""
+"""Wordings learnt from rows: every row is rebuilt exactly, or the first one that is not is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which traces say that their problem is broken: a table of cases, and phrases that are none."""
+"""Traces that call their problem flawed: a table of cases, and phrases that do not."""
 
 from __future__ import annotations
 

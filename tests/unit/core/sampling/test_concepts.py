@@ -1,4 +1,4 @@
-"""Concept tables: names, frequencies and co-occurrence of seed rows, and embeddings that are aligned without a copy."""
+"""Concept tables: names, frequencies and co-occurrence of seed rows, and embeddings aligned without copying."""
 
 from collections import Counter
 from itertools import permutations

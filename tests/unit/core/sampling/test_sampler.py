@@ -1,4 +1,4 @@
-"""The sampler: its law against a brute-force reference, whatever the counts, and the same for the same seed."""
+"""The sampler: its distribution against a brute-force reference, for any counts, and reproducible by seed."""
 
 import os
 import subprocess

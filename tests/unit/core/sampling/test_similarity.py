@@ -1,4 +1,4 @@
-"""Cosines in place: the early-ending test against all coordinates, and halves that are converted by hand."""
+"""Cosines computed in place: early termination against all coordinates, and float16 values converted by hand."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which problems are taken, by numbers alone."""
+"""The choice of problems, by numbers alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems that cover concepts evenly: the heap takes what looking at all of them each time would take."""
+"""Even coverage of concepts: the heap chooses the same problems as an exhaustive search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rows say of how hard a problem is, and what several of them say together."""
+"""The difficulty of a problem from one row, and from several rows combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many of each kind are taken: exactly as asked where that can be had, and else as near as it gets."""
+"""The number of problems of each kind: exactly as requested if possible, otherwise as close as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How bands, shares, balance and order are written, and what is refused by name."""
+"""The notation of bands, shares, balance and order, and the errors for invalid values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pass_rate": "0.5"}, "write LOW:HIGH"),
     ({"pass_rate": "0.8:0.2"}, "starts above its end"),
     ({"pass_rate": "20:80"}, "20 is not between 0 and 1"),
-    ({"pass_rate": "nan:1"}, "no finite number"),
+    ({"pass_rate": "nan:1"}, "not a finite number"),
     ({"pass_rate": "-0.1:1"}, "not between 0 and 1"),
     ({"pass_rate": "a:b"}, "'a' is no number"),
     ({"difficulty": "0-0.5"}, "is not NAME=SHARE"),
@@ -24,7 +24,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"difficulty": {"0-1": -1}}, "share of '0-1' is -1"),
     ({"difficulty": {"0-1": "much"}}, "share of '0-1' is 'much'"),
     ({"levels": "AIME=0"}, "all shares are 0"),
-    ({"levels": "AIME=inf"}, "no finite number"),
+    ({"levels": "AIME=inf"}, "not a finite number"),
     ({"levels": "AIME=1", "balance": ["level"]}, "give only one of them"),
     ({"balance": ["difficulty"]}, "not one of level, concepts"),
     ({"order": "hard-first"}, "not one of easy-first, mixed, as-is"),

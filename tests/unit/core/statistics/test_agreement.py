@@ -1,4 +1,4 @@
-"""Agreement of judges against values computed by hand, and where there is no value."""
+"""Agreement of judges against values computed by hand, and cases without a value."""
 
 from __future__ import annotations
 

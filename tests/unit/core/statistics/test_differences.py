@@ -1,4 +1,4 @@
-"""How far two sets are apart: published values, and what cannot be said."""
+"""Differences of two sets: published values, and cases without a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How varied a set is: hand values, and what happens at the edges."""
+"""The diversity of a set: values computed by hand, and edge cases."""
 
 from __future__ import annotations
 

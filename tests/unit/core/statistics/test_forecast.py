@@ -1,4 +1,4 @@
-"""The forecast of calls, cost and time: never less than what was made, narrower as rows are decided."""
+"""The forecast of calls, cost and time: never below the calls already made, and narrower as rows are decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pass rates in spans, and how coarse one is."""
+"""Pass rates in ranges, and their resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of an evaluation against brute force: every subset is made, every sample kept."""
+"""Statistics of an evaluation against brute force over all subsets and samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of an evaluation against values worked out by hand, one test each, and against scipy."""
+"""Statistics of an evaluation against values computed by hand, one test each, and against scipy."""
 
 from __future__ import annotations
 

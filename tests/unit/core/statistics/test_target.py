@@ -1,4 +1,4 @@
-"""What a target takes: enough rows and not many more, and intervals that hold the end as often as they say."""
+"""Rows for a target: enough and not many more, and intervals with the stated coverage."""
 
 from __future__ import annotations
 

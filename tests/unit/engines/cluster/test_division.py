@@ -1,4 +1,4 @@
-"""Who gets which part of a cluster: tables of claims, clusters, and what is right for them."""
+"""The division of a cluster among models: tables of claims, clusters and the expected divisions."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ REQUEST = Request("p", seed=1)
 
 
 class Patient(ScriptedEngine):
-    """Answers when it is let go; counts who is waiting."""
+    """Answers when it is released; counts the waiting calls."""
 
     def __init__(self, words: str) -> None:
         super().__init__(lambda _: words)
@@ -37,7 +37,7 @@ class Patient(ScriptedEngine):
 
 
 class Cluster:
-    """Servers of this process that tests start and end."""
+    """Servers in this process that tests start and stop."""
 
     def __init__(self) -> None:
         self.woken = 0

@@ -1,4 +1,4 @@
-"""What the placer does when servers fail, are lost, or stand in another model's way; servers and nodes are made up."""
+"""The placer when servers fail, are lost, or block another model; servers and nodes are simulated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def node(name: str, gpus: float = 1.0) -> dict[str, Any]:
 
 @dataclass
 class World:
-    """Nodes that are alive, servers that were made, and what starting one on a node leads to (`Started` else)."""
+    """The live nodes, the servers that were made, and the result of starting one on a node (by default `Started`)."""
 
     nodes: list[dict[str, Any]]
     ends: dict[str, list[Exception]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class World:
 
 
 class FakeServer:
-    """A server that answers until it is lost; its calls are none."""
+    """A server that answers until it is lost, and receives no calls."""
 
     def __init__(self, world: World, model: str, nodes: Nodes) -> None:
         self.world, self.model, self.nodes = world, model, nodes
@@ -104,7 +104,7 @@ class Answering:
 
 
 class Play:
-    """A placer in a made-up world, with models that take one GPU each."""
+    """A placer in a simulated cluster, with models that take one GPU each."""
 
     def __init__(self, world: World, wait: float = 600.0) -> None:
         self.world = world

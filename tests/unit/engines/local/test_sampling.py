@@ -1,4 +1,4 @@
-"""Drawing tokens: the right distribution, the definitions of top-p and penalty, noise that depends on the row alone."""
+"""Sampling tokens: correct distribution, definitions of top-p and penalty, noise that depends on the row only."""
 
 from __future__ import annotations
 

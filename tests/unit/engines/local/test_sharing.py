@@ -1,4 +1,4 @@
-"""How cores are divided: by rule for small and large models, by what was measured for those between."""
+"""The division of cores: by rule for small and large models, by measurement for those between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that allow so much and no more, in a time of their own: a day of theirs passes in a second of ours."""
+"""Servers with rate limits, in simulated time: a day of theirs passes in a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Leaping(selectors.DefaultSelector):
-    """Waits for nothing: where a loop would sleep, its clock leaps."""
+    """Never waits: when a loop would sleep, its clock jumps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def leap(work: Coroutine[Any, Any, T]) -> T:
 
 @dataclass
 class Limit:
-    """What a server allows; `takes(now, in_work)` says whether it takes one more call."""
+    """The limit of a server; `takes(now, in_work)` says whether it accepts one more call."""
 
     takes: Callable[[float, int], bool]
     a_minute: float
@@ -100,7 +100,7 @@ def at_a_time(calls: int, latency: float) -> Limit:
 
 @dataclass
 class Server:
-    """Answers after `latency` seconds what its limit takes, and turns the rest away after `quick`."""
+    """Answers the calls within its limit after `latency` seconds, and rejects the others after `quick`."""
 
     limit: Limit
     latency: float = 0.5

@@ -1,4 +1,4 @@
-"""The gate: single faults change nothing, a server that turns calls away gets fewer, and no place is ever lost."""
+"""The gate: single faults change nothing, a server that rejects calls gets fewer, and no slot is ever lost."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from promptcot.engines.openai.admission import Admission, Allowance, Bound, Call
 
 
 class Clock:
-    """A time that stands still until it is moved."""
+    """A clock that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now = 0.0

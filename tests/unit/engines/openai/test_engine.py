@@ -1,4 +1,4 @@
-"""The HTTP engine against servers in this process that do what servers do: answer, break, lie and shout HTML."""
+"""The HTTP engine against servers in this process: valid answers, disconnects, wrong content and HTML errors."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A reply that may be too long is asked for again with what fits, once; what holds for every call is kept in mind."""
+"""A call whose reply may be too long is repeated once with a length that fits; limits of all calls are remembered."""
 
 import gzip
 import json

@@ -1,6 +1,5 @@
-"""What a server allows is learnt from the calls that it turns away, whatever its kind of limit; no row is lost to it.
-
-The servers are simulated, in a time that leaps, so that hours of theirs pass in a second.
+"""Rate limits of any kind are learnt from rejected calls, and no row is lost. The servers are simulated, in a time that
+jumps, so hours of theirs pass in a second.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Which proxy stands before a server, as curl decides it; what is said when it fails; and who is never behind one."""
+"""The proxy of a server, chosen as by curl; messages when it fails; and addresses that never use one."""
 
 import asyncio
 import base64

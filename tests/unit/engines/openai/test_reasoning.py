@@ -1,4 +1,4 @@
-"""Thinking stands in front of the answer, once, wherever a server puts it."""
+"""Thinking is placed once, before the answer, wherever a server puts it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What servers say when they do not answer: which fault it is, what would fit, what to leave out."""
+"""Errors of servers: the kind of error, the length that would fit, the fields to leave out."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

@@ -1,4 +1,4 @@
-"""Replies of all servers, whole and streamed, in whatever pieces they come."""
+"""Replies of all servers, whole and streamed, in pieces of any size."""
 
 import json
 import random

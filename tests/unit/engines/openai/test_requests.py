@@ -1,4 +1,4 @@
-"""What is sent: every field of the recipe's sampling, and what is left out for a server that does not take it."""
+"""Requests: every field of the recipe's sampling, without fields that a server does not accept."""
 
 from __future__ import annotations
 

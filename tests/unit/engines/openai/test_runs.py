@@ -1,4 +1,4 @@
-"""The HTTP engine under the runner: what faults cost a run, and what they must not."""
+"""The HTTP engine under the runner: the effects of faults on a run, and their limits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

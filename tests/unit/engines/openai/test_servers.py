@@ -1,4 +1,4 @@
-"""Several servers behind one engine: one that fails gets less, a dead one is left out, a key is never repeated."""
+"""Several servers behind one engine: a failing one gets fewer calls, a dead one none, and a key is never repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine behind our own server says to our own client, word for word, what it says without."""
+"""An engine behind our own server gives our client exactly the same replies as without a server."""
 
 from __future__ import annotations
 

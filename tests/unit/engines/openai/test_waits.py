@@ -1,4 +1,4 @@
-"""How long to wait, in the headers and words of providers."""
+"""Waiting times in the headers and messages of providers."""
 
 import time
 from datetime import UTC, datetime

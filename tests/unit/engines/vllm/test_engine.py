@@ -1,4 +1,4 @@
-"""The engine over a server of our own: started once, started again after a crash, and never left in doubt."""
+"""The engine with our own server: started once, restarted after a crash, and always in a known state."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ ASK = Request(prompt="p")
 
 
 class FakeServer:
-    """Copies that live until they are killed; `start` starts the dead ones, once it may."""
+    """Replicas that live until they are killed; `start` starts the dead ones when it is allowed to."""
 
     def __init__(self, copies: int = 1, fault: Exception | None = None) -> None:
         self._all = [f"http://127.0.0.1:{8000 + number}/v1" for number in range(copies)]
@@ -53,7 +53,7 @@ class FakeServer:
 
 
 class FakeHttp:
-    """Answers through `answer`; knows which servers it is to ask."""
+    """Answers through `answer`; knows which servers to call."""
 
     def __init__(self) -> None:
         self.serving: list[str] = []

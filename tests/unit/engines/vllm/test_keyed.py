@@ -1,4 +1,4 @@
-"""Every path of a server asks for the key, but the one that tells whether it is well."""
+"""Every path of a server requires the key, except for the health check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of vLLM's server: what we choose, what a user may choose, and what its environment has."""
+"""The options of vLLM's server: those that we set, those that a user may set, and its environment."""
 
 from __future__ import annotations
 

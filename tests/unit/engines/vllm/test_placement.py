@@ -1,4 +1,4 @@
-"""How models are spread over GPUs: copies before cuts, and clear words where nothing fits."""
+"""Placement of models on GPUs: replicas before tensor parallelism, and a clear error if nothing fits."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_gpus_taken_are_the_emptiest_in_their_order() -> None:
 
 
 def test_more_gpus_than_there_are_is_a_clear_error() -> None:
-    with pytest.raises(InputError, match=r"--n_gpus 4: this machine has none that can be used \(nvidia-smi"):
+    with pytest.raises(InputError, match=r"--n_gpus 4: this machine has none that can be used \(see nvidia-smi"):
         take(4, [])
     with pytest.raises(InputError, match="--n_gpus 4: this machine has only 2"):
         take(4, gpus(2))

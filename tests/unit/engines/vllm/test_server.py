@@ -1,4 +1,4 @@
-"""The server's process: started, watched and ended, with a small program in the place of vLLM."""
+"""The process of the server: started, monitored and stopped, with a small program instead of vLLM."""
 
 from __future__ import annotations
 

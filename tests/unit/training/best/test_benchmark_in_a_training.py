@@ -1,4 +1,4 @@
-"""What a training asks of a benchmark, what the replies are worth, and which rows stand against it."""
+"""The benchmark of a training: its questions, the grades of the replies, and rows that contain its problems."""
 
 from __future__ import annotations
 

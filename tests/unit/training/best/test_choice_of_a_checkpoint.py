@@ -1,4 +1,4 @@
-"""Which evaluation is the best, when a training ends early, and what the callbacks make of it; no model learns."""
+"""The best evaluation, early stopping, and the callbacks, without a real training."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_training_that_had_stopped_early_takes_no_step_until_it_has_more_patie
     lines, said = history(PASS.key, 0.5, 0.4, 0.5), list[str]()
     with pytest.raises(StoppedEarly):
         Best(PASS, 2, said.append).on_train_begin(None, state(30, lines), None)
-    assert said[0].endswith("to go on, raise checkpoints.patience")
+    assert said[0].endswith("to continue, raise checkpoints.patience")
     Best(PASS, 3, said.append).on_train_begin(None, state(30, lines), None)
     Best(PASS, 2, said.append).on_train_begin(None, state(0, []), None)
     finished = state(30, lines)
@@ -93,7 +93,7 @@ def test_a_training_that_had_stopped_early_takes_no_step_until_it_has_more_patie
 
 
 class Trainer:
-    """A trainer at the end of step 40, that remembers from where it loaded weights."""
+    """A trainer at the end of step 40 that records from where it loaded weights."""
 
     def __init__(self, lines: list[dict[str, Any]]) -> None:
         self.state = state(40, lines)

@@ -1,4 +1,4 @@
-"""The loss on all answers of a chat: which tokens are learnt, on disk, packed and padded; and what is refused."""
+"""The loss on all answers of a chat: which tokens have a loss, on disk, packed and padded; and the errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packed sequences do not see each other, whichever attention computes them, and the traps that would let them."""
+"""Packed sequences do not attend to each other, with any attention, and errors for inputs that would allow it."""
 
 from __future__ import annotations
 

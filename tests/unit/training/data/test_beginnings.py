@@ -1,4 +1,4 @@
-"""The start token of real families: one where the model wants one, in training and in what inference is given."""
+"""The start token of real model families: one if the model needs it, in training and at inference."""
 
 from __future__ import annotations
 

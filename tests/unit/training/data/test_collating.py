@@ -1,4 +1,4 @@
-"""Batches: packed ones in which sequences begin anew, and padded ones."""
+"""Batches: packed ones with restarting positions, and padded ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands at the end of a completion, and where the thinking begins: tables of what rows of the Hub have."""
+"""The end of a completion, and the start of its thinking: tables of cases from rows of the Hub."""
 
 from __future__ import annotations
 
@@ -211,5 +211,5 @@ def test_what_was_changed_is_told_with_the_way_out(tmp_path: Path) -> None:
     assert counts.dropped == {ONLY_END: 1, "too long": 1}
     told = "\n".join(counts.lines)
     assert f"1 × {FOREIGN_END}; 1 × {UNREASONED}" in told
-    assert "too long: longer than the window, and a cut trace has no end: raise schedule.max_length" in told
+    assert "too long: longer than the window, and a truncated trace has no end: raise schedule.max_length" in told
     assert "data.without_reasoning" in told

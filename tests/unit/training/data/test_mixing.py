@@ -1,4 +1,4 @@
-"""Several sources in one training: which rows an epoch has, and what is refused."""
+"""Several sources in one training: the rows of an epoch, and the errors."""
 
 from __future__ import annotations
 

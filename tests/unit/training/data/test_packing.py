@@ -1,4 +1,4 @@
-"""Packs: complete, never too long, nearly full, and the order in which they are learnt."""
+"""Packs: complete, never too long, nearly full, and their order in training."""
 
 from __future__ import annotations
 

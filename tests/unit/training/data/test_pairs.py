@@ -1,4 +1,4 @@
-"""Pairs of answers: which are learnt, as what, and under which name the others are left out."""
+"""Pairs of answers: which are used, in which form, and the reasons for dropping the others."""
 
 from __future__ import annotations
 
@@ -152,7 +152,9 @@ def test_what_can_be_done_about_pairs_is_said_in_the_words_of_their_method(tmp_p
     assert "1 × answer without reasoning after <think>, counted by sides" in told[0]
     assert told[1] == "too long: a side and the prompt are longer than the window: raise schedule.max_length"
     assert told[2].startswith("answer without reasoning after <think>: the prompt opens the thinking")
-    with pytest.raises(InputError, match=r"already rendered: the marks of turns .* set\s+data\.chat = false"):
+    with pytest.raises(
+        InputError, match=r"already rendered: the texts already contain turn markers.* set\s+data\.chat = false"
+    ):
         opened(tmp_path, [pair("2", "3", OPENED)], tokenizer(CHATML), chat=True)
 
 
@@ -162,5 +164,5 @@ def test_pairs_are_held_out_whole_and_another_share_is_another_training(tmp_path
     assert [len(pairs) for pairs in found.values()] == [10, 8, 6]
     held_out = open_pairs(recipe(path, validation=0.4), known, "validation")
     assert {held_out.id(n) for n in range(4)}.isdisjoint(found[0.4].id(n) for n in range(6))
-    assert str(held_out.counts).startswith("10 pairs, 4 kept; 6 on the other side of the validation")
+    assert str(held_out.counts).startswith("10 pairs, 4 kept; 6 on the other side of the validation split")
     assert len({str(pairs.fingerprint) for pairs in found.values()}) == 3

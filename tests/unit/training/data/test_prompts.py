@@ -1,4 +1,4 @@
-"""Problems with a known answer as prompts: which are asked, in whose words, and which are left out by name."""
+"""Problems with a known answer as prompts: which are used, their wording, and the reasons for dropping others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts a row holds, under which reason a row is left out, and where rows come from."""
+"""The texts of a row, the reasons for dropping rows, and the sources of rows."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"path": ["rows.csv"]}, "neither a file"),
     ({"path": ["owner/name"]}, "40 hex digits"),
     ({"path": ["owner/name"], "revision": "main"}, "40 hex digits"),
-    ({"path": ["owner/one", "owner/two"], "revision": REVISION}, "of one only"),
+    ({"path": ["owner/one", "owner/two"], "revision": REVISION}, "applies to one only"),
 ]
 
 

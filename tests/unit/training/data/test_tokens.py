@@ -1,4 +1,4 @@
-"""The token store: ids as inference would see them, what does not fit, the cache, and the rows held out."""
+"""The token store: ids as at inference, rows that do not fit, the cache, and held-out rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns whose reasoning was kept apart from the answer, and turns that hold more than text."""
+"""Turns with reasoning in a separate field, and turns that contain more than text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What devices can do, found by the names that people and torch give them."""
+"""The peak performance of devices, found by common names and torch's names."""
 
 from __future__ import annotations
 

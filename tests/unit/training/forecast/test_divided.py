@@ -1,4 +1,4 @@
-"""Memory where a model, its gradients or its sequences are divided, and where weights have four bits."""
+"""Memory if a model, its gradients or its sequences are sharded, and with 4-bit weights."""
 
 from __future__ import annotations
 

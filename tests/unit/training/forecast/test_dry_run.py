@@ -1,4 +1,4 @@
-"""What a dry run counts, what it assumes, and that it says which is which."""
+"""What a dry run counts and what it assumes, and that each number is labelled accordingly."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_rows_of_a_file_are_counted_and_tokens_by_the_models_tokenizer(rows: str
     assert found.counted.lengths is not None
     assert 10 < found.counted.lengths.mean <= 351
     assert "100 rows (counted in" in told(found)
-    assert "tokens a row (mean of 100 rows drawn)" in told(found)
+    assert "tokens a row (mean of 100 sampled rows)" in told(found)
     assert "data.revision" not in told(found)
 
 
@@ -92,7 +92,7 @@ def test_rows_that_cannot_be_learnt_from_give_no_length(rows: str) -> None:
     Path(rows).write_text('{"text": "no pair"}\n', encoding="utf-8")
     found = tried(data__path=[rows])
     assert found.counted.lengths is None
-    assert "no row can be learnt from" in told(found)
+    assert "no row is usable" in told(found)
 
 
 def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens(rows: str, tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_without_the_libraries_training_names_the_extra(
         "promptcot.cli.train.importlib.util.find_spec", lambda name: None if name == "trl" else object()
     )
     assert run(["train", "nano-student"]) == 1
-    assert "training needs trl, not installed here: pip install 'promptcot[train]'" in capsys.readouterr().err
+    assert "training needs trl; install with: pip install 'promptcot[train]'" in capsys.readouterr().err
 
 
 def test_a_mistyped_recipe_is_an_error_that_names_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Sizes, operations and memory, against models that transformers builds and against numbers that papers print."""
+"""Sizes, operations and memory, against models built by transformers and against published numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plot of the loss: what is read from a log, and that every log gives a picture."""
+"""The plot of the loss: the values from a log, and a picture for every log."""
 
 from __future__ import annotations
 

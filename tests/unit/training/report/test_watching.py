@@ -1,4 +1,4 @@
-"""What the callback writes, says and counts, driven by hand as transformers' trainer drives it."""
+"""The log, progress lines and counts of the callback, called as by transformers' trainer."""
 
 from __future__ import annotations
 
