@@ -27,6 +27,7 @@ from nano.packing import Batch
 
 VOCABULARY = Path(__file__).with_name("vocabulary")
 WIDTH, LAYERS, HEADS = 160, 4, 5
+ROUND = 256
 
 
 def vocabulary() -> PreTrainedTokenizerBase:
@@ -73,13 +74,14 @@ def begin_from(folder: Path, tokenizer: PreTrainedTokenizerBase, qwen: bool = Fa
 
 
 def loss_of(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Mean cross entropy over weighted tokens."""
-    tokens, weights = torch.from_numpy(batch.tokens), torch.from_numpy(batch.weights)
-    hidden = model.model(tokens, use_cache=False).last_hidden_state
-    learnt = weights[:, :-1] > 0
-    logits = model.lm_head(hidden[:, :-1][learnt]).float()
-    losses = functional.cross_entropy(logits, tokens[:, 1:][learnt], reduction="none")
-    share = weights[:, :-1][learnt]
+    """Mean cross entropy over weighted tokens; their number is rounded up by tokens without weight (see `packing`)."""
+    tokens, weights = torch.from_numpy(batch.tokens), torch.from_numpy(batch.weights).flatten()
+    hidden = model.model(tokens, use_cache=False).last_hidden_state.flatten(0, 1)
+    following = tokens.roll(-1, dims=1).flatten()
+    learnt = weights.nonzero()[:, 0]
+    some = torch.cat([learnt, learnt.new_zeros(-len(learnt) % ROUND)])
+    share = torch.cat([weights[learnt], weights.new_zeros(len(some) - len(learnt))])
+    losses = functional.cross_entropy(model.lm_head(hidden[some]).float(), following[some], reduction="none")
     return (losses * share).sum() / share.sum()
 
 

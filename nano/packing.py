@@ -24,6 +24,8 @@ from nano.texts import Example
 
 LOAD = 512
 """The number of texts in a load, which are sorted by length together."""
+STEP = 32
+"""Batches are as long as a multiple of it."""
 
 Source = Callable[[int], Example]
 """The text of a number: always the same one."""
@@ -65,22 +67,27 @@ def grouped(rows: list[Encoded], tokens: int) -> list[list[Encoded]]:
     """Groups of like length; no group has more than `tokens` tokens, padding included."""
     groups: list[list[Encoded]] = [[]]
     for row in sorted(rows, key=lambda row: -len(row[0])):
-        longest = len((groups[-1] or [row])[0][0])
+        longest = _width((groups[-1] or [row])[0][0])
         if groups[-1] and (len(groups[-1]) + 1) * longest > tokens:
             groups.append([])
         groups[-1].append(row)
     return groups
 
 
-def padded(group: list[Encoded], prompt_weight: float, pad: int) -> Batch:
-    """A batch of one group."""
-    size = (len(group), max(len(ids) for ids, _ in group))
-    tokens, weights = np.full(size, pad, np.int64), np.zeros(size, np.float32)
+def padded(group: list[Encoded], tokens: int, prompt_weight: float, pad: int) -> Batch:
+    """A batch of one group, of one of few shapes: a CPU compiles its kernels anew for each shape."""
+    width = max(_width(ids) for ids, _ in group)
+    size = (max(tokens // width, len(group)), width)
+    ids_of, weights = np.full(size, pad, np.int64), np.zeros(size, np.float32)
     for row, (ids, prompt) in enumerate(group):
-        tokens[row, : len(ids)] = ids
+        ids_of[row, : len(ids)] = ids
         weights[row, : prompt - 1] = prompt_weight
         weights[row, prompt - 1 : len(ids) - 1] = 1.0
-    return Batch(tokens, weights, sum(len(ids) for ids, _ in group))
+    return Batch(ids_of, weights, sum(len(ids) for ids, _ in group))
+
+
+def _width(ids: list[int]) -> int:
+    return -(-len(ids) // STEP) * STEP
 
 
 def load(tokenizer: PreTrainedTokenizerBase, source: Source, number: int, shape: Shape) -> list[Batch]:
@@ -88,7 +95,7 @@ def load(tokenizer: PreTrainedTokenizerBase, source: Source, number: int, shape:
     texts = [source(index) for index in range(number * LOAD, (number + 1) * LOAD)]
     groups = grouped(encoded(tokenizer, texts, shape.longest), shape.tokens)
     random.Random(f"nano load {number}").shuffle(groups)
-    return [padded(group, shape.prompt_weight, tokenizer.pad_token_id) for group in groups if group]
+    return [padded(group, shape.tokens, shape.prompt_weight, tokenizer.pad_token_id) for group in groups if group]
 
 
 def loads(
