@@ -1,0 +1,104 @@
+"""A rationale that designs the problem first makes more problems well-posed, at equal training tokens.
+
+All generators start from the solver's weights and write for the same held-out combinations.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+
+from nano.claims.claim import Case, Claim, Comparison, Values
+from nano.claims.running import main
+from nano.claims.sizes import Sizes
+from nano.copycheck import complete
+from nano.fit import fit
+from nano.models import begin_from, vocabulary
+from nano.schedule import GENERATOR, Training
+from nano.texts import example, request
+from promptcot.nano.findings import Finding, finding
+
+ROLES = {
+    "design-first": "generator",
+    "after the fact": "generator-after",
+    "labels only": "generator-labels",
+    "none": "generator-none",
+}
+TOKENS = ("0.9 M", "2 M")
+TEMPERATURE = 0.7
+BATCH = 250
+_PROBLEM = re.compile(r"<!-- BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM -->", re.S)
+_Request = tuple[tuple[str, ...], str, str]
+
+
+def measure(case: Case) -> Values:
+    """Train a generator and read what it writes; all shares are of all texts."""
+    kind, _, tokens = case.variant.partition(", ")
+    training = Training(
+        case.training,
+        ROLES[kind],
+        case.sizes.generators[TOKENS.index(tokens)],
+        start="solver",
+        rate=GENERATOR.rate,
+        seed=case.seed,
+        checks=0,
+    )
+    fit(training, case.out, lambda index: example(training.texts, training.seed, index))
+    found = list(written(case))
+    known = [one for one in found if one is not None]
+    posed = [one for one in known if one.well_posed]
+    return {
+        "well_posed": len(posed) / len(found),
+        "parsed": len(known) / len(found),
+        "wholly_right": sum(one.wholly_right for one in posed) / len(found),
+        "distinct": len({one.problem for one in known}) / len(found),
+    }
+
+
+def written(case: Case) -> Iterator[Finding | None]:
+    """What the checker finds in the problem for each held-out combination; None for a text without one."""
+    tokenizer = vocabulary()
+    model = begin_from(case.out / case.training, tokenizer)
+    requests = held_out(case.sizes)
+    for first in range(0, len(requests), BATCH):
+        batch = requests[first : first + BATCH]
+        prompts = [prompt for _, _, prompt in batch]
+        texts = complete(model, tokenizer, prompts, TEMPERATURE, seed=case.seed * 10_000 + first)
+        for (concepts, level, _), text in zip(batch, texts, strict=True):
+            match = _PROBLEM.search(text)
+            row = {"problem": match[1] if match else "", "foundational_concepts": [*concepts], "level": level}
+            yield finding(row) if match else None
+
+
+def held_out(sizes: Sizes) -> list[_Request]:
+    """Different combinations that no training text has, with a level and the generator's prompt; always the same."""
+    rng = random.Random("nano claims held-out combinations")
+    found: dict[tuple[str, ...], _Request] = {}
+    while len(found) < sizes.combinations:
+        one = request(rng, held_out=True)
+        found.setdefault(tuple(sorted(one[0])), one)
+    return list(found.values())
+
+
+def _comparisons(tokens: str) -> tuple[Comparison, ...]:
+    names = [f"{kind}, {tokens}" for kind in ROLES]
+    return (
+        Comparison(names[0], names[3], target=0.25),
+        Comparison(names[0], names[2]),
+        Comparison(names[0], names[1]),
+        Comparison(names[2], names[3], claimed=False),
+        Comparison(names[1], names[3], claimed=False),
+    )
+
+
+CLAIM = Claim(
+    "rationale",
+    tuple(f"{kind}, {tokens}" for tokens in TOKENS for kind in ROLES),
+    tuple(comparison for tokens in TOKENS for comparison in _comparisons(tokens)),
+    {"well_posed": "well-posed", "parsed": "parsed", "wholly_right": "wholly right", "distinct": "distinct"},
+    measure,
+)
+
+if __name__ == "__main__":
+    main(CLAIM)
