@@ -28,7 +28,7 @@ class Case:
     @property
     def training(self) -> str:
         """The name of the case's training, and of its folder in `out`."""
-        return f"claims/{self.claim}-{self.variant}-{self.seed}".replace(" ", "-")
+        return f"claims/{self.claim}-{self.variant}-{self.seed}".replace(", ", "-").replace(" ", "-")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def nothing(out: Path, sizes: Sizes) -> None:
 class Claim:
     """A claim. `columns` maps the values of the table to their headings; the first one is compared and drawn.
 
-    `measure` trains and measures one case, in a process of its own; `prepare` makes what all cases share.
+    `measure` trains and measures one case,; `prepare` makes what all cases share.
     """
 
     name: str

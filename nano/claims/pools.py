@@ -8,7 +8,6 @@ benchmark and copies are left out. Combinations are sampled as always, since not
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import promptcot
+from nano.claims.asking import CONCURRENCY, SAMPLING, answer, replies
 
-SAMPLING = {"temperature": 0.6, "max_tokens": 400}
-BOXED = re.compile(r"\\boxed\{(\d+)\}")
+SEED = 8000
+"""Of all runs and answers of a pool."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def ensure(out: Path, pool: Pool, candidates: int) -> None:
 def made(out: Path, pool: Pool, candidates: int) -> list[Row]:
     """The rows of a pool from so many combinations."""
     folder = out / "claims" / f"run-{pool.name}"
-    changes = _models(out, pool)
-    run = promptcot.run("nano", output_dir=folder, max_candidates=candidates, until=pool.until, set=changes)
+    changes = _changes(out, pool)
+    run = promptcot.run("nano", output_dir=folder, seed=SEED, max_candidates=candidates, until=pool.until, set=changes)
     written = [{"id": row["id"], "problem": row["problem"]} for row in run.rows("generate")]
     problems = list(promptcot.dedup(promptcot.decontaminate(written, against="nano", mask_numbers=False)))
     accepted, verified = _passed(run, "filter"), _passed(run, "verify")
@@ -114,11 +114,12 @@ def _passed(run: promptcot.RunResult, step: str) -> set[str]:
     return {row["id"] for row in run.rows(step)} if step in run.counts else set()
 
 
-def _models(out: Path, pool: Pool) -> dict[str, str]:
-    """The recipe's models, replaced by those of `out`."""
+def _changes(out: Path, pool: Pool) -> dict[str, Any]:
+    """The recipe's models are those of `out`."""
     generator = str(out / pool.generator)
     judges = {f"judge.{name}.model": str(out / f"judge-{name}") for name in "ab"}
     return {
+        "run.concurrency": CONCURRENCY,
         "encode.model": generator,
         "generate.model": generator,
         **judges,
@@ -138,9 +139,8 @@ def answered(
     """The answers of a model to each problem, by id; its rates refer to the labels `golds`, by default its own."""
     if not n:
         return {row["id"]: Labelled() for row in problems}
-    model = promptcot.Model(model=str(out / role), **SAMPLING)
     journal = out / "claims" / f"calls-{pool.name}-{role}"
-    traces = promptcot.solve(problems, model=model, n=n, prompts="nano", journal=journal)
+    traces = replies(out / role, problems, SAMPLING, n, SEED, journal)
     found = promptcot.label(traces, prompts="nano")
     labels = {row["id"]: str(row["label"]) for row in found.rows}
     agreeing: dict[str, list[str]] = {}
@@ -153,9 +153,3 @@ def answered(
         key: Labelled(labels.get(key), tuple(agreeing.get(key, ())), right[key] / n)
         for key in (str(row["id"]) for row in problems)
     }
-
-
-def answer(completion: str) -> str | None:
-    """The boxed number of an answer, if it has one."""
-    boxed = BOXED.findall(completion)
-    return boxed[-1] if boxed else None

@@ -9,12 +9,11 @@ import random
 import re
 from collections.abc import Iterator
 
+from nano.claims.asking import replies
 from nano.claims.claim import Case, Claim, Comparison, Values
 from nano.claims.running import main
 from nano.claims.sizes import Sizes
-from nano.copycheck import complete
 from nano.fit import fit
-from nano.models import begin_from, vocabulary
 from nano.schedule import GENERATOR, Training
 from nano.texts import example, request
 from promptcot.nano.findings import Finding, finding
@@ -26,8 +25,7 @@ ROLES = {
     "none": "generator-none",
 }
 TOKENS = ("0.9 M", "2 M")
-TEMPERATURE = 0.7
-BATCH = 250
+SAMPLING = {"temperature": 0.7, "max_tokens": 400}
 _PROBLEM = re.compile(r"<!-- BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM -->", re.S)
 _Request = tuple[tuple[str, ...], str, str]
 
@@ -58,17 +56,13 @@ def measure(case: Case) -> Values:
 
 def written(case: Case) -> Iterator[Finding | None]:
     """What the checker finds in the problem for each held-out combination; None for a text without one."""
-    tokenizer = vocabulary()
-    model = begin_from(case.out / case.training, tokenizer)
-    requests = held_out(case.sizes)
-    for first in range(0, len(requests), BATCH):
-        batch = requests[first : first + BATCH]
-        prompts = [prompt for _, _, prompt in batch]
-        texts = complete(model, tokenizer, prompts, TEMPERATURE, seed=case.seed * 10_000 + first)
-        for (concepts, level, _), text in zip(batch, texts, strict=True):
-            match = _PROBLEM.search(text)
-            row = {"problem": match[1] if match else "", "foundational_concepts": [*concepts], "level": level}
-            yield finding(row) if match else None
+    asked = held_out(case.sizes)
+    rows = [{"id": str(place), "prompt": prompt} for place, (_, _, prompt) in enumerate(asked)]
+    for row in replies(case.out / case.training, rows, SAMPLING, 1, case.seed):
+        concepts, level, _ = asked[int(row["id"])]
+        match = _PROBLEM.search(row["completion"])
+        problem = {"problem": match[1] if match else "", "foundational_concepts": [*concepts], "level": level}
+        yield finding(problem) if match else None
 
 
 def held_out(sizes: Sizes) -> list[_Request]:

@@ -1,7 +1,6 @@
 """Runs a claim: prepares what its cases share, and measures those that have no result yet, two at a time.
 
-A case has a process of its own, since a training leaves its text makers behind. A claim that was stopped goes on with
-the cases that are missing, and a training where it was.
+A claim that was stopped goes on with the cases that are missing, and a training where it was.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def waiting(claim: Claim, out: Path, seeds: int, sizes: Sizes) -> list[Case]:
 
 def run(claim: Claim, cases: Sequence[Case]) -> None:
     """Measure the cases and write down each result as it comes. After a failure the cases under way still end."""
-    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
+    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as processes:
         futures = {processes.submit(measured, claim, case): case for case in cases}
         try:
             for future in as_completed(futures):
@@ -64,8 +63,10 @@ def run(claim: Claim, cases: Sequence[Case]) -> None:
 
 
 def measured(claim: Claim, case: Case) -> Values:
-    """Measure a case; its weights are not kept."""
+    """Measure a case; its weights are not kept, and the makers of its texts are ended."""
     logging.disable_progress_bar()
     values = claim.measure(case)
+    for maker in multiprocessing.active_children():
+        maker.terminate()
     shutil.rmtree(case.out / case.training, ignore_errors=True)
     return values

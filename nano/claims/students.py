@@ -12,19 +12,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from nano.claims.asking import SAMPLING, answer, replies
 from nano.claims.claim import Case, Values
-from nano.claims.pools import Labelled, Row, answer
-from nano.copycheck import complete
+from nano.claims.pools import Labelled, Row
 from nano.fit import fit
-from nano.models import begin_from, vocabulary
 from nano.packing import Source
 from nano.schedule import Training
 from nano.texts import Example, template
 from promptcot import nano
 
 RATE = 2e-3
-TEMPERATURE = 0.6
-BATCH = 200
 
 
 def drawn(rows: Sequence[Row], count: int, case: Case) -> list[Row]:
@@ -73,24 +70,20 @@ def prompt(problem: str) -> str:
 def tested(case: Case, folder: Path) -> Values:
     """The accuracy on the benchmark, in all and by level: the mean over samples of each problem."""
     problems = benchmark()[:: max(1, len(benchmark()) // case.sizes.benchmark)]
-    tokenizer = vocabulary()
-    model = begin_from(folder, tokenizer)
-    right = {level: list[bool]() for _, _, level in problems}
-    asked = [one for one in problems for _ in range(case.sizes.samples)]
-    for first in range(0, len(asked), BATCH):
-        batch = asked[first : first + BATCH]
-        texts = complete(model, tokenizer, [one[0] for one in batch], TEMPERATURE, seed=case.seed * 1000 + first)
-        for (_, gold, level), text in zip(batch, texts, strict=True):
-            right[level].append(answer(text) == gold)
+    asked = [{"id": row["id"], "problem": row["problem"]} for row in problems]
+    golds = {row["id"]: row["reference_solution"].rsplit("#### ", 1)[1] for row in problems}
+    levels = {row["id"]: row["level"] for row in problems}
+    right = {level: list[bool]() for level in levels.values()}
+    for row in replies(folder, asked, SAMPLING, case.sizes.samples, case.seed):
+        right[levels[row["id"]]].append(answer(row["completion"]) == golds[row["id"]])
     shares = {level: share(hits) for level, hits in right.items()}
     return {"accuracy": share([hit for hits in right.values() for hit in hits]), **shares}
 
 
 @cache
-def benchmark() -> list[tuple[str, str, str]]:
-    """Prompt, answer and level of the held-out problems."""
-    rows = [json.loads(line) for line in nano.benchmark_path().read_text(encoding="utf-8").splitlines()]
-    return [(row["prompt"], row["reference_solution"].rsplit("#### ", 1)[1], row["level"]) for row in rows]
+def benchmark() -> list[dict[str, str]]:
+    """The held-out problems."""
+    return [json.loads(line) for line in nano.benchmark_path().read_text(encoding="utf-8").splitlines()]
 
 
 def truth(taught: Sequence[tuple[Row, Labelled]]) -> Values:
