@@ -95,7 +95,8 @@ class _Fit:
         ahead = [mark for mark in marks if mark > self._progress]
         for batches in loads(self.tokenizer, source, shape, self.state.load):
             for batch in batches:
-                self._step(batch)
+                if self._progress < 1:
+                    self._step(batch)
             self.state.load += 1
             while ahead and self._progress >= ahead[0]:
                 self._look(ahead.pop(0))

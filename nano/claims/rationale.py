@@ -43,15 +43,14 @@ def measure(case: Case) -> Values:
         checks=0,
     )
     fit(training, case.out, lambda index: example(training.texts, training.seed, index))
-    found = list(written(case))
-    known = [one for one in found if one is not None]
-    posed = [one for one in known if one.well_posed]
-    return {
-        "well_posed": len(posed) / len(found),
-        "parsed": len(known) / len(found),
-        "wholly_right": sum(one.wholly_right for one in posed) / len(found),
-        "distinct": len({one.problem for one in known}) / len(found),
+    found = [one for one in written(case) if one is not None]
+    counts = {
+        "well_posed": sum(one.well_posed for one in found),
+        "parsed": len(found),
+        "wholly_right": sum(one.wholly_right for one in found),
+        "distinct": len({one.problem for one in found}),
     }
+    return {name: count / case.sizes.combinations for name, count in counts.items()}
 
 
 def written(case: Case) -> Iterator[Finding | None]:
