@@ -1,8 +1,8 @@
 """The problems that students learn from: what the pipeline makes of a generator's problems, in one file per generator.
 
-The pipeline writes, judges and verifies through its Python API. The solver and the base model then answer every
-problem, those that the pipeline drops too, since the claims compare what is kept with what is not. Problems of the
-benchmark and copies are left out. Combinations are sampled as always, since nothing is measured on them.
+The pipeline writes, judges and verifies through its Python API. The solver then answers every problem, those that the
+pipeline drops too, since the claims compare what is kept with what is not; the base model answers those with a label.
+Problems of the benchmark and copies are left out. Combinations are sampled as always: nothing is measured on them.
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ def made(out: Path, pool: Pool, candidates: int) -> list[Row]:
     problems = list(promptcot.dedup(promptcot.decontaminate(written, against="nano", mask_numbers=False)))
     accepted, verified = _passed(run, "filter"), _passed(run, "verify")
     teacher = answered(problems, out, pool, "solver", pool.teacher)
-    base = answered(problems, out, pool, "base", pool.base, {key: one.label for key, one in teacher.items()})
+    labels = {key: one.label for key, one in teacher.items() if one.traces}
+    base = answered([row for row in problems if row["id"] in labels], out, pool, "base", pool.base, labels)
     return [
-        Row(key, row["problem"], key in accepted, key in verified, teacher[key], base[key])
+        Row(key, row["problem"], key in accepted, key in verified, teacher[key], base.get(key, Labelled()))
         for row in problems
         for key in (row["id"],)
     ]
