@@ -59,9 +59,15 @@ def written(case: Case) -> Iterator[Finding | None]:
     rows = [{"id": str(place), "prompt": prompt} for place, (_, _, prompt) in enumerate(asked)]
     for row in replies(case.out / case.training, rows, SAMPLING, 1, case.seed):
         concepts, level, _ = asked[int(row["id"])]
-        match = _PROBLEM.search(row["completion"])
-        problem = {"problem": match[1] if match else "", "foundational_concepts": [*concepts], "level": level}
-        yield finding(problem) if match else None
+        problem = problem_in(row["completion"])
+        made = {"problem": problem, "foundational_concepts": [*concepts], "level": level}
+        yield None if problem is None else finding(made)
+
+
+def problem_in(text: str) -> str | None:
+    """The problem that a generator wrote, with whatever rationale; None where its block is broken."""
+    match = _PROBLEM.search(text)
+    return match[1] if match else None
 
 
 def held_out(sizes: Sizes) -> list[_Request]:

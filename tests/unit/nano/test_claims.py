@@ -13,13 +13,15 @@ from nano.claims.asking import answer
 from nano.claims.claim import Case, Claim, Comparison, Result
 from nano.claims.plots import CLAIMS, DOCS, draw
 from nano.claims.pools import MAIN, Labelled, Row, labelled, pool_path, read, write
-from nano.claims.rationale import held_out
+from nano.claims.rationale import ROLES, held_out, problem_in
 from nano.claims.running import waiting
 from nano.claims.sizes import FULL, SMALLEST
 from nano.claims.statistics import difference, mean, outcome
 from nano.claims.students import benchmark, drawn, drawn_equal, prompt, source, truth
 from nano.claims.writing import filled, part, sentence, table
 from nano.holdout import held_out_combination
+from nano.texts import example
+from promptcot import nano as world
 
 CLAIM = Claim(
     "trial",
@@ -222,3 +224,15 @@ def test_generators_are_compared_on_combinations_that_no_training_text_has() -> 
     assert len({tuple(sorted(concepts)) for concepts, _, _ in found}) == len(found) == SMALLEST.combinations
     assert all(held_out_combination(concepts) for concepts, _, _ in found)
     assert held_out(SMALLEST) == found
+
+
+@pytest.mark.parametrize("role", ROLES.values())
+def test_the_problem_is_found_beside_every_kind_of_rationale(role: str) -> None:
+    for index in range(20):
+        problem = problem_in(example(role, 1, index).completion)
+        assert problem is not None
+        assert isinstance(world.check(problem), world.Solution)
+
+
+def test_a_text_without_a_whole_block_has_no_problem() -> None:
+    assert problem_in("<!-- BEGIN PROBLEM -->\nFind the larger root of") is None
