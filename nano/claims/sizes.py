@@ -1,4 +1,4 @@
-"""How large the claims are measured: at full size in about an hour and a half on two cores, or just to see them run."""
+"""How large the claims are measured: at full size, meant for an hour and a half on two cores, or to see them run."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nano.claims import hard, results
@@ -139,7 +140,7 @@ def test_what_is_compared_is_measured_and_every_case_has_a_folder_of_its_own(cla
 
 def test_a_figure_has_every_seed_and_the_mean_of_every_variant() -> None:
     [axes] = draw(CLAIM, results_of([0.4, 0.5, 0.6], [0.5])).axes
-    assert [len(line.get_xdata()) for line in axes.lines] == [3, 1, 2, 1, 1]
+    assert [np.size(line.get_xdata()) for line in axes.lines] == [3, 1, 2, 1, 1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["with", "without"]
 
 
