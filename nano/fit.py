@@ -24,8 +24,6 @@ from nano.schedule import Training
 
 SHAPE_TOKENS, LONGEST = 2560, 640
 STATE_SECONDS = 120
-CHECKS = 5
-"""How often a training is looked at, the end included."""
 
 
 @dataclass
@@ -92,11 +90,13 @@ class _Fit:
     def run(self, source: Source) -> None:
         self._log(parameters=self.model.num_parameters(), training=asdict(self.training))
         shape = Shape(SHAPE_TOKENS, LONGEST, self.training.prompt_weight)
-        marks = sorted({*self.training.keep, *(part / CHECKS for part in range(1, CHECKS + 1))})
+        checks = max(self.training.checks, 1)  # the end is always a mark: the weights are saved there
+        marks = sorted({*self.training.keep, *(part / checks for part in range(1, checks + 1))})
         ahead = [mark for mark in marks if mark > self._progress]
         for batches in loads(self.tokenizer, source, shape, self.state.load):
             for batch in batches:
-                self._step(batch)
+                if self._progress < 1:
+                    self._step(batch)
             self.state.load += 1
             while ahead and self._progress >= ahead[0]:
                 self._look(ahead.pop(0))
@@ -124,13 +124,14 @@ class _Fit:
             self._log(loss=round(loss.item(), 4))
 
     def _look(self, mark: float) -> None:
-        """Save the weights and see what they can do already."""
+        """Save the weights and, where checks are wanted, see what they can do already."""
         save(self.model, self.tokenizer, self.folder)
         if mark in self.training.keep:
             kept = self.folder.with_name(f"{self.training.name}-{mark:g}")
             kept.mkdir(exist_ok=True)
             save(self.model, self.tokenizer, kept)
-        self._log(**check(self.model, self.tokenizer, self.training.texts))
+        if self.training.checks:
+            self._log(**check(self.model, self.tokenizer, self.training.texts))
 
     def _log(self, **values: Any) -> None:
         self.state.seconds = time.monotonic() - self._began

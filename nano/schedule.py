@@ -16,7 +16,8 @@ class Training:
 
     `tokens` counts prompts and completions without padding. `rate` is the peak learning rate. A prompt token weighs
     `prompt_weight` in the loss, a token of the completion 1. `natural` is the share of texts that come from the
-    trained generator, with its own mistakes. The weights at the fractions `keep` of the training are saved too.
+    trained generator, with its own mistakes. The weights at the fractions `keep` of the training are saved too. A
+    training is looked at `checks` times, the end included; with 0 its weights are only saved at the end.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Training:
     prompt_weight: float = 0.0
     natural: float = 0.0
     keep: tuple[float, ...] = ()
+    checks: int = 5
     qwen: bool = False
     seed: int = 1
 

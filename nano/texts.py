@@ -74,13 +74,13 @@ def template(name: str) -> Template:
     return environment.get_template(f"{name}.jinja")
 
 
-def combination(rng: random.Random) -> tuple[str, ...]:
-    """Two or three concepts as the sampler might give them, never a held-out combination."""
+def combination(rng: random.Random, held_out: bool = False) -> tuple[str, ...]:
+    """Two or three concepts as the sampler might give them: a combination that training may see, or a held-out one."""
     while True:
         size = rng.choice((2, 3))
         way = rng.choices((_of_one_family, _co_occurring, _at_random), (30, 45, 25))[0]
         concepts = way(size, rng)
-        if not held_out_combination(concepts):
+        if held_out_combination(concepts) == held_out:
             return concepts
 
 
@@ -118,15 +118,15 @@ def _at_random(size: int, rng: random.Random) -> tuple[str, ...]:
     return tuple(rng.sample(CONCEPTS, size))
 
 
-def asked(rng: random.Random) -> tuple[tuple[str, ...], str]:
-    """Concepts and level of a generator's prompt that training may see."""
-    concepts = combination(rng)
+def asked(rng: random.Random, held_out: bool = False) -> tuple[tuple[str, ...], str]:
+    """Concepts and level of a generator's prompt: one that training may see, or a held-out one."""
+    concepts = combination(rng, held_out)
     return concepts, fitting_level(concepts, rng)
 
 
-def request(rng: random.Random) -> tuple[tuple[str, ...], str, str]:
-    """Concepts, level and the generator's prompt for them, that training may see."""
-    concepts, level = asked(rng)
+def request(rng: random.Random, held_out: bool = False) -> tuple[tuple[str, ...], str, str]:
+    """Concepts, level and the generator's prompt for them: one that training may see, or a held-out one."""
+    concepts, level = asked(rng, held_out)
     return concepts, level, template("generate").render(concepts=concepts, level=level)
 
 
