@@ -49,7 +49,8 @@ def test_a_later_start_goes_on_with_the_same_batches() -> None:
     next(first)
     later = loads(tokenizer, source, shape, first=1, workers=2)
     for batch, other in zip(next(first), next(later), strict=True):
-        assert (batch.tokens == other.tokens).all() and (batch.weights == other.weights).all()
+        assert (batch.tokens == other.tokens).all()
+        assert (batch.weights == other.weights).all()
 
 
 def test_batches_have_few_shapes_and_all_texts_that_fit() -> None:
