@@ -11,14 +11,13 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from nano.copycheck import complete
-from nano.models import begin_from, vocabulary
+from nano.asking import replies
 from nano.packing import Source
 from nano.schedule import GENERATOR, Training
 from nano.texts import Example, judged, request
 
-COUNT, BATCH = 12_000, 256
-TEMPERATURE = 0.8  # a little warmer than in use: more mistakes
+COUNT = 12_000
+SAMPLING = {"temperature": 0.8, "max_tokens": 400}  # a higher temperature than in use: more mistakes
 
 
 def ensure(out: Path, scale: float = 1.0) -> Path:
@@ -27,20 +26,19 @@ def ensure(out: Path, scale: float = 1.0) -> Path:
     if not path.exists():
         part = path.with_suffix(".part")
         with part.open("w", encoding="utf-8") as file:
-            for row in _written(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or BATCH):
+            for row in _written(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or 64):
                 print(json.dumps(row), file=file)
         part.rename(path)
     return path
 
 
 def _written(folder: Path, count: int) -> Iterator[dict[str, object]]:
-    tokenizer = vocabulary()
-    model = begin_from(folder, tokenizer)
-    for first in range(0, count, BATCH):
-        requests = [request(random.Random(f"nano natural {first + place}")) for place in range(BATCH)]
-        texts = complete(model, tokenizer, [prompt for _, _, prompt in requests], TEMPERATURE, seed=first)
-        for (concepts, level, _), text in zip(requests, texts, strict=True):
-            yield {"concepts": concepts, "level": level, "completion": text}
+    """Texts of the generator for `count` requests, with their concepts and levels."""
+    requests = [request(random.Random(f"nano natural {number}")) for number in range(count)]
+    prompts = [{"id": str(number), "prompt": prompt} for number, (_, _, prompt) in enumerate(requests)]
+    for row in replies(folder, prompts, SAMPLING, n=1, seed=1):
+        concepts, level, _ = requests[int(row["id"])]
+        yield {"concepts": concepts, "level": level, "completion": row["completion"]}
 
 
 def mixed(source: Source, training: Training, out: Path) -> Source:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import promptcot
-from nano.claims.asking import CONCURRENCY, SAMPLING, answer, replies
+from nano.asking import CONCURRENCY, SAMPLING, answer, replies
 
 SEED = 8000
 """Of all runs and answers of a pool."""

@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from nano.claims.asking import replies
+from nano.asking import replies
 from nano.claims.claim import Case, Claim, Comparison, Values
 from nano.claims.running import main
 from nano.claims.sizes import Sizes

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from nano.claims.asking import SAMPLING, answer, replies
+from nano.asking import SAMPLING, answer, replies
 from nano.claims.claim import Case, Values
 from nano.claims.pools import Labelled, Row
 from nano.fit import fit

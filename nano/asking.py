@@ -1,4 +1,4 @@
-"""Asks a model in a folder through the package's engine, which is several times as fast as transformers' `generate`."""
+"""Asks a model in a folder through the package's engine, several times as fast as transformers' `generate`."""
 
 from __future__ import annotations
 
