@@ -1,15 +1,24 @@
 """What a run shows at its end of the worth of its steps: shares of samples of rows, on the screen and in the report."""
 
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nano.problems import DesignError, completion, design
+from nano.texts import request
+from promptcot import domains
 from promptcot.cli.report.truth import worth_lines
+from promptcot.engines.scripted import ScriptedEngine
 from promptcot.nano import worth as worth_module
 from promptcot.nano.worth import worth
+from promptcot.pipeline.plan import steps_of
+from promptcot.pipeline.run import Run
+from promptcot.recipe.loading import parse
+from promptcot.records import Request
 from promptcot.report.gathering import gather
 from promptcot.report.page import report_html
 from promptcot.report.truth import truth_table, wrong_rows
@@ -135,3 +144,38 @@ def test_the_report_shows_it_and_names_wrong_rows(tmp_path: Path, made: dict[str
 def test_a_damaged_summary_is_read_as_far_as_it_goes(truth: dict[str, Any]) -> None:
     assert truth_table(truth) is None
     assert list(wrong_rows(truth)) == []
+
+
+def perfect(_: Request) -> str:
+    """A judge's reply."""
+    names = ("Format", "Factual Accuracy", "Difficulty Alignment", "Concept Coverage", "Solvability", "Final Judgement")
+    return "\n".join(f"{name}: perfect" for name in names)
+
+
+async def test_a_run_writes_what_is_true_into_its_summary(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    asked = {prompt: (concepts, level) for concepts, level, prompt in (request(rng) for _ in range(20))}
+    texts = {prompt: written(concepts, level, rng) for prompt, (concepts, level) in asked.items()}
+    rows = (
+        {"id": f"{place:02d}", "foundational_concepts": list(concepts), "level": level, "prompt": prompt}
+        for place, (prompt, (concepts, level)) in enumerate(asked.items())
+    )
+    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 20}, "judge": [{"name": "a"}]})
+    engines = {"generate": ScriptedEngine(lambda ask: texts[str(ask.prompt)]), "judge-a": ScriptedEngine(perfect)}
+    run = Run(steps_of(recipe, domains.load("nano")), recipe.run, tmp_path / "run", engines, rows)
+    await run.run({"recipe": recipe.model_dump(mode="json")})
+    truth = json.loads((tmp_path / "run" / "summary.json").read_text())["truth"]
+    assert truth == json.loads(json.dumps(run.truth))
+    assert list(truth["stages"]) == ["raw", "accepted"]
+    assert shares(truth["stages"]["raw"])["well_posed"] == (len(texts), len(texts))
+    assert "What is true of it" in report_html(gather(tmp_path / "run"))
+
+
+def written(concepts: tuple[str, ...], level: str, rng: random.Random) -> str:
+    """What a generator without mistakes writes."""
+    while True:
+        try:
+            made = design(concepts, level, rng)
+        except DesignError:
+            continue
+        return completion(made.rationale, made.problem)
