@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nano.problems import DesignError, completion, design
-from nano.texts import request
+from nano.problems import Design, DesignError, completion
+from nano.texts import generated
 from promptcot import domains
 from promptcot.cli.report.truth import worth_lines
 from promptcot.engines.scripted import ScriptedEngine
@@ -153,14 +153,13 @@ def perfect(_: Request) -> str:
 
 
 async def test_a_run_writes_what_is_true_into_its_summary(tmp_path: Path) -> None:
-    rng = random.Random(4)
-    asked = {prompt: (concepts, level) for concepts, level, prompt in (request(rng) for _ in range(20))}
-    texts = {prompt: written(concepts, level, rng) for prompt, (concepts, level) in asked.items()}
+    made = [one for number in range(24) if (one := designed(number)) is not None]
+    texts = {f"{place:02d}": completion(one.rationale, one.problem) for place, one in enumerate(made)}
     rows = (
-        {"id": f"{place:02d}", "foundational_concepts": list(concepts), "level": level, "prompt": prompt}
-        for place, (prompt, (concepts, level)) in enumerate(asked.items())
+        {"id": name, "foundational_concepts": list(one.concepts), "level": one.level, "prompt": name}
+        for name, one in zip(texts, made, strict=True)
     )
-    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 20}, "judge": [{"name": "a"}]})
+    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 24}, "judge": [{"name": "a"}]})
     engines = {"generate": ScriptedEngine(lambda ask: texts[str(ask.prompt)]), "judge-a": ScriptedEngine(perfect)}
     run = Run(steps_of(recipe, domains.load("nano")), recipe.run, tmp_path / "run", engines, rows)
     await run.run({"recipe": recipe.model_dump(mode="json")})
@@ -171,11 +170,9 @@ async def test_a_run_writes_what_is_true_into_its_summary(tmp_path: Path) -> Non
     assert "What is true of it" in report_html(gather(tmp_path / "run"))
 
 
-def written(concepts: tuple[str, ...], level: str, rng: random.Random) -> str:
-    """What a generator without mistakes writes."""
-    while True:
-        try:
-            made = design(concepts, level, rng)
-        except DesignError:
-            continue
-        return completion(made.rationale, made.problem)
+def designed(number: int) -> Design | None:
+    """What a generator without mistakes designs; None where the concepts do not go together."""
+    try:
+        return generated(random.Random(number))
+    except DesignError:
+        return None
