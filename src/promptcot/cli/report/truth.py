@@ -55,7 +55,7 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
 def worth_lines(worth: Mapping[str, Any], run: Path) -> Iterator[str]:
     """What a run shows at its end: which problems are sound, before and after each step that sorts them out."""
     stages: Mapping[str, Mapping[str, Any]] = worth.get("stages", {})
-    if not stages:
+    if not any(one["checked"] for one in stages.values()):
         return
     yield f"what is true of the problems, which the nano world's checker solves exactly (promptcot nano check {run})"
     found = list(stages.values())
