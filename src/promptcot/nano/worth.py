@@ -14,12 +14,11 @@ from typing import Any
 from promptcot.nano.families import FAMILIES
 from promptcot.nano.files import is_world
 from promptcot.nano.findings import finding, sampled_concepts
+from promptcot.nano.runs import STAGES
 from promptcot.nano.truth import Truth
 from promptcot.records import Row
 from promptcot.storage.json import loads
 
-STAGES = {"raw": "generate", "accepted": "filter", "after verify": "verify", "labelled": "label"}
-"""The stages that are compared, and the step whose rows each of them has."""
 MOST = 4000
 """The most rows of a file that are checked: their 95 % intervals are about 3 points wide."""
 NAMED = 20

@@ -54,12 +54,12 @@ def made(tmp_path: Path) -> dict[str, Path]:
 def test_each_stage_has_its_shares_and_wrong_rows_of_the_result_are_named(made: dict[str, Path]) -> None:
     found = worth("nano", made, made["label"])
     assert found is not None
-    assert list(found["stages"]) == ["raw", "accepted", "labelled"]
-    assert shares(found["stages"]["raw"]) == {
+    assert list(found["stages"]) == ["generated", "accepted", "labelled"]
+    assert shares(found["stages"]["generated"]) == {
         "well_posed": (2, 4), "level": (2, 2), "concepts": (2, 2), "wholly_right": (2, 4),
     }  # fmt: skip
     assert shares(found["stages"]["labelled"])["label_agreed"] == (0, 1)
-    assert found["stages"]["raw"]["well_posed"]["interval"] == pytest.approx((0.150, 0.850), abs=0.001)
+    assert found["stages"]["generated"]["well_posed"]["interval"] == pytest.approx((0.150, 0.850), abs=0.001)
     assert found["wrong"] == [
         {"id": "label-0", "problem": SOUND["problem"], "wrong": ["label wrong: 12, not 13"]},
     ]
@@ -71,7 +71,7 @@ def test_the_screen_shows_the_stages_side_by_side_each_share_with_its_interval_a
     lines = [" ".join(line.split()) for line in worth_lines(found, Path("out/nano"))]
     assert lines[0].endswith("(promptcot nano check out/nano)")
     assert lines[1:7] == [
-        "raw accepted labelled",
+        "generated accepted labelled",
         "problems 4 2 1",
         "well-posed 50.0 % 50.0 % 100.0 %",
         "95 % interval 15 to 85 9 to 91 21 to 100",
@@ -90,7 +90,7 @@ def test_only_a_sample_of_a_large_file_is_checked_and_its_size_is_stated(
     made = files(tmp_path, sample=[SOUND], generate=[SOUND, ILL, ILL, ILL, SOUND] * 50)
     found = worth("nano", made, made["generate"])
     assert found is not None
-    raw = found["stages"]["raw"]
+    raw = found["stages"]["generated"]
     assert (raw["rows"], raw["checked"]) == (250, 84)
     assert abs(raw["well_posed"]["share"] - 0.4) < 0.05
     assert len(found["wrong"]) == worth_module.NAMED
@@ -165,8 +165,8 @@ async def test_a_run_writes_what_is_true_into_its_summary(tmp_path: Path) -> Non
     await run.run({"recipe": recipe.model_dump(mode="json")})
     truth = json.loads((tmp_path / "run" / "summary.json").read_text())["truth"]
     assert truth == json.loads(json.dumps(run.truth))
-    assert list(truth["stages"]) == ["raw", "accepted"]
-    assert shares(truth["stages"]["raw"])["well_posed"] == (len(texts), len(texts))
+    assert list(truth["stages"]) == ["generated", "accepted"]
+    assert shares(truth["stages"]["generated"])["well_posed"] == (len(texts), len(texts))
     assert "What is true of it" in report_html(gather(tmp_path / "run"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ from promptcot.nano.rationales import KINDS
 from promptcot.nano.truth import AGREED, Detection, Share, Truth
 from promptcot.records import Row
 
-HOW_MARKED = "a judge marks a problem by any verdict but perfect, a verifier by any but valid"
+HOW_MARKED = (
+    "how well judges and verifiers find the rows with defects: a judge marks a row by any verdict but perfect, a "
+    "verifier by any but valid; recall: of the rows with a defect, those marked; precision: of the marked rows, those "
+    "with a defect; false alarms: of the rows without a defect, those marked; by its rating: of the rows with a defect "
+    "those whose rating of just this is not perfect"
+)
+WRONG = "wrong rows: id, where the row stands, and what is wrong with it"
 _INTERVAL = "  95 % interval"
 _SHARES = {
     "well_posed": "well-posed",
@@ -35,10 +41,7 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
     """A table of the shares of each stage, side by side, and why problems are ill-posed."""
     found = list(truths.values())
     rows = [("", *truths), ("problems", *(f"{one.problems:,}" for one in found))]
-    for key, name in _SHARES.items():
-        parts = [one.shares()[key] for one in found]
-        if any(part.whole for part in parts):
-            rows += [(name, *map(_percent, parts)), (_INTERVAL, *map(_narrow_bounds, parts))]
+    rows += _share_rows([one.shares() for one in found], [one.problems for one in found])
     kept = [Share(one.well_posed, found[0].well_posed) for one in found[1:]]
     if kept:
         rows.append(("well-posed ones kept", "", *map(_percent, kept)))
@@ -62,17 +65,22 @@ def worth_lines(worth: Mapping[str, Any], run: Path) -> Iterator[str]:
     rows = [("", *stages), ("problems", *(f"{one['rows']:,}" for one in found))]
     if any(one["checked"] < one["rows"] for one in found):
         rows.append(("  of which checked", *(f"{one['checked']:,}" for one in found)))
-    said = {tuple(one["checked"] for one in found)}
+    shares = [{key: _of_json(one.get(key)) for key in _SHARES} for one in found]
+    yield from table([*rows, *_share_rows(shares, [one["checked"] for one in found])], indent=2)
+
+
+def _share_rows(stages: Sequence[Mapping[str, Share]], problems: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """Each share with its interval; its n only where neither the problems nor a row above have the same numbers."""
+    said = [tuple(problems)]
     for key, name in _SHARES.items():
-        parts = [_of_json(one.get(key)) for one in found]
-        if not any(part.whole for part in parts):
-            continue
-        rows += [(name, *map(_percent, parts)), (_INTERVAL, *map(_narrow_bounds, parts))]
-        of = tuple(part.whole for part in parts)
-        if of not in said:
-            rows.append(("  n", *(f"{n:,}" for n in of)))
-            said.add(of)
-    yield from table(rows, indent=2)
+        parts = [one[key] for one in stages]
+        counts = tuple(part.whole for part in parts)
+        if any(counts):
+            yield (name, *map(_percent, parts))
+            yield (_INTERVAL, *map(_narrow_bounds, parts))
+            if counts not in said:
+                yield ("  n", *(f"{n:,}" for n in counts))
+                said.append(counts)
 
 
 def _of_json(share: Mapping[str, Any] | None) -> Share:
