@@ -40,7 +40,7 @@ def path(role: str) -> int:
     return 0
 
 
-@command.command("check", example="promptcot nano check out/nano")
+@command.command("check", example="promptcot nano check out/nano", groups={"What to print": ("wrong",)})
 @click.argument("run", type=SOURCE_EITHER)
 @click.option("--wrong", is_flag=True, help="Also name each row with which something is wrong, and say what.")
 def check(run: Path, wrong: bool) -> int:
