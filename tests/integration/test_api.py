@@ -146,7 +146,7 @@ def test_the_steps_of_the_embedded_world_fit_together(tmp_path: Path) -> None:
 def test_concepts_become_vectors_that_sampling_uses(tmp_path: Path) -> None:
     assert [row["sentence"] for row in promptcot.encode(["circles", "lines"]).rows] == ["circles", "lines"]
     found = promptcot.encode("nano", output_path=tmp_path / "v.safetensors")
-    assert found.counts.rows_out == 60
+    assert found.counts.rows_out == 42
     with_vectors = promptcot.sample("nano", 20, vectors=tmp_path / "v.safetensors")
     assert [row["id"] for row in with_vectors.rows] != [row["id"] for row in promptcot.sample("nano", 20).rows]
 
@@ -341,7 +341,7 @@ def test_ctrl_c_in_a_notebook_stops_cleanly_and_the_same_call_goes_on(tmp_path: 
 def test_a_run_may_end_with_the_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["run", "nano", "--until", "encode", "--output-dir", "out"]) == 0
-    assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["stages"]["encode"]["out"] == 60
+    assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["stages"]["encode"]["out"] == 42
     assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} >= {
         "encode.safetensors",
         "recipe.json",

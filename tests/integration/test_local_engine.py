@@ -19,6 +19,7 @@ import transformers
 from promptcot import nano
 from promptcot.engines.local import worker as local_worker
 from promptcot.engines.local.engine import LocalEngine
+from promptcot.engines.local.jobs import CompleteJob
 from promptcot.errors import EngineUnusable, RequestRefused
 from promptcot.records import Completion, Message, Request, Sampling
 from tests.integration.tiny_models import KINDS, save_all, save_model
@@ -124,6 +125,31 @@ async def test_a_completion_does_not_depend_on_its_neighbours(folder: Path) -> N
     assert len({reply.text for reply in together}) > 20
     await engine.close()
     await crowded.close()
+
+
+async def test_a_batch_of_hundreds_gives_what_each_call_gives_alone(folders: dict[str, Path]) -> None:
+    engine = LocalEngine(folders["llama"], workers=1)
+    requests = various(200)
+    together = await ask_all(engine, requests)
+    assert together[::20] == [await engine.complete(request) for request in requests[::20]]
+    await engine.close()
+
+
+async def test_a_worker_is_filled_before_the_next_and_more_calls_are_shared(folders: dict[str, Path]) -> None:
+    engine = LocalEngine(folders["llama"], workers=2)
+    loads = [0, 0]
+    for worker, place in zip(engine._workers, range(2), strict=True):
+        worker.put = lambda job, place=place: loads.__setitem__(place, loads[place] + 1)  # type: ignore[method-assign,misc]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(engine._workers[0]), "load", property(lambda worker: loads[engine._workers.index(worker)]))
+        shared = []
+        for _ in range(300):
+            engine._put(CompleteJob(asking("x")))
+            shared.append(tuple(loads))
+    assert shared[63] == (64, 0)
+    assert shared[127] == (64, 64)
+    assert shared[299] == (150, 150)
+    await engine.close()
 
 
 async def test_calls_that_memory_cannot_hold_wait_or_go_back_and_lose_nothing(

@@ -10,8 +10,17 @@ from promptcot import nano
 from promptcot.cli.help import VerbGroup
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.result import RESULT
-from promptcot.cli.report.truth import HOW_MARKED, ceiling_line, judge_lines, truth_lines, verifier_lines, wrong_line
+from promptcot.cli.report.truth import (
+    HOW_MARKED,
+    WRONG,
+    ceiling_line,
+    judge_lines,
+    truth_lines,
+    verifier_lines,
+    wrong_line,
+)
 from promptcot.errors import InputError
 from promptcot.nano import runs
 
@@ -31,7 +40,7 @@ def path(role: str) -> int:
     return 0
 
 
-@command.command("check", example="promptcot nano check out/nano")
+@command.command("check", example="promptcot nano check out/nano", groups={"What to print": ("wrong",)})
 @click.argument("run", type=SOURCE_EITHER)
 @click.option("--wrong", is_flag=True, help="Also name each row with which something is wrong, and say what.")
 def check(run: Path, wrong: bool) -> int:
@@ -52,7 +61,7 @@ def check(run: Path, wrong: bool) -> int:
     if wrong:
         rows = list(runs.wrong_rows(run))
         RESULT.add(wrong=rows)
-        say_all(map(wrong_line, rows))
+        say_all(["", WRONG, *map(wrong_line, rows)] if rows else ["", "nothing is wrong with any row"])
     return 0
 
 
@@ -64,8 +73,8 @@ def _check_run(run: Path) -> None:
     if ceiling.whole:
         say(ceiling_line(ceiling))
     if judges or verifiers:
-        say(HOW_MARKED)
+        say_all(["", hanging("", HOW_MARKED)])
     for name, one in judges.items():
-        say_all(judge_lines(name, one))
+        say_all(["", *judge_lines(name, one)])
     for name, one in verifiers.items():
-        say_all(verifier_lines(name, one))
+        say_all(["", *verifier_lines(name, one)])

@@ -77,6 +77,17 @@ class Truth:
         self.levels += found.right_level is not None
         self.right_level += bool(found.right_level)
 
+    def shares(self) -> dict[str, Share]:
+        """The shares that matter most. Level and concepts are those of the well-posed problems."""
+        return {
+            "well_posed": Share(self.well_posed, self.problems),
+            "level": Share(self.right_level, self.levels),
+            "concepts": Share(self.all_concepts_used, self.well_posed),
+            "wholly_right": Share(self.wholly_right, self.problems),
+            "label": Share(self.right_answers, self.answers),
+            "label_agreed": Share(self.right_agreed, self.agreed),
+        }
+
     def as_json(self) -> dict[str, Any]:
         """The counts that the report is made of, as plain values."""
         counts = {field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"}

@@ -17,6 +17,7 @@ from promptcot.core.shards import EVERYTHING, Part
 from promptcot.core.statistics.forecast import Standing
 from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.protocol import Engine, servers_of
+from promptcot.nano.worth import worth
 from promptcot.pipeline.flow import Flow, Frontier, forget_states
 from promptcot.pipeline.measure import RunFiles, measured_run
 from promptcot.pipeline.paid import paid_in
@@ -65,7 +66,7 @@ class Run:
     `before` has the counts of steps that ended before the first row, `asked` the calls of earlier passes of the same
     command, by stage. A `part` takes some of the rows. With a target, about as many rows are in flight as it still
     needs, and at least `least_ahead`. `known_concepts` is the number of concepts to draw from. `counts` may be read at
-    any time, and `measure`, the measures of the set, at the end.
+    any time; at the end `measure`, the measures of the set, and `truth`, for the nano world what its checker finds.
     """
 
     steps: Sequence[PlannedStep]
@@ -92,6 +93,7 @@ class Run:
         self._frontier = Frontier(cut, self._decided)
         self._flow: Flow | None = None
         self.measure: Mapping[str, Any] = {}
+        self.truth: Mapping[str, Any] = {}
         self.came = 0
         """Rows that count towards the target."""
 
@@ -151,6 +153,8 @@ class Run:
             if len(self.outputs) > 1:
                 self.measure = await asyncio.to_thread(self._measured, last, summary)
                 summary["measure"] = self.measure
+                if truth := await asyncio.to_thread(self._true, manifest, last):
+                    self.truth = summary["truth"] = truth
             for output in self.outputs.values():
                 output.publish()
             if made is not None:
@@ -178,6 +182,11 @@ class Run:
         if "validity_by_agreement" in summary:
             found.pop("validity_by_agreement", None)
         return found
+
+    def _true(self, manifest: Mapping[str, Any], last: Path) -> dict[str, Any] | None:
+        """What is true of the problems, where that can be known."""
+        files = {name: output.finished for name, output in self.outputs.items()}
+        return worth(manifest.get("recipe", {}).get("prompts"), files, last)
 
     def _made(self, manifest: Mapping[str, Any], rows: Path, *, is_set: bool) -> dict[str, Any]:
         """The provenance of the set, or of the rows of the last step."""

@@ -154,6 +154,11 @@ class Report:
         return fields.mapping(self.summary.get("measure"))
 
     @property
+    def truth(self) -> Mapping[str, Any]:
+        """What the checker of the nano world found true of the problems; empty for other problems."""
+        return fields.mapping(self.summary.get("truth"))
+
+    @property
     def yielded(self) -> tuple[int, int] | None:
         """The number of problems and of sampled combinations; None where they are not known, or not yet."""
         found = fields.whole(fields.mapping(self.measure.get("yield")).get("sampled"))

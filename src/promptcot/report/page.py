@@ -23,6 +23,7 @@ from promptcot.printable import quoted
 from promptcot.redaction import redacted
 from promptcot.report.facts import JudgePair, Report, StepCount
 from promptcot.report.sentences import key_numbers, notices, sentences
+from promptcot.report.truth import truth_table, wrong_rows
 from promptcot.report.words import (
     UNKNOWN,
     band_name,
@@ -120,6 +121,8 @@ def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
     sampled = next((one for one in report.steps if one.name == "sample"), None)
     beyond = sampled.beyond if sampled else 0
     yield Section("funnel", "From combinations to problems", parts.funnel(funnel_rows(report.steps), beyond))
+    if truth := truth_table(report.truth):
+        yield Section("truth", "What is true of it", parts.truth(truth, [*wrong_rows(report.truth)]))
     if report.problems:
         yield Section(
             "levels", "Levels and pass rates", parts.levels(level_rows(report), _rates(report), report.pass_rate)

@@ -16,6 +16,7 @@ from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.steps import lines_of
 from promptcot.cli.report.tables import table
+from promptcot.cli.report.truth import worth_lines
 from promptcot.core.units import counted
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
@@ -153,6 +154,8 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
         yield f"sample: {inputs.ended}"
     yield ""
     yield from _funnel(run)
+    if lines := list(worth_lines(run.truth, inputs.directory)):
+        yield from ("", *lines)
     for name, output in run.outputs.items():
         if name in run.made and (lines := list(lines_of(run.made[name], output))):
             yield from ("", *lines)

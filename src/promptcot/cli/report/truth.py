@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from promptcot.cli.report.layout import bounds, percent
 from promptcot.cli.report.tables import table
@@ -12,16 +14,23 @@ from promptcot.nano.rationales import KINDS
 from promptcot.nano.truth import AGREED, Detection, Share, Truth
 from promptcot.records import Row
 
-HOW_MARKED = "a judge marks a problem by any verdict but perfect, a verifier by any but valid"
+HOW_MARKED = (
+    "how well judges and verifiers find the rows with defects: a judge marks a row by any verdict but perfect, a "
+    "verifier by any but valid; recall: of the rows with a defect, those marked; precision: of the marked rows, those "
+    "with a defect; false alarms: of the rows without a defect, those marked; by its rating: of the rows with a defect "
+    "those whose rating of just this is not perfect"
+)
+WRONG = "wrong rows: id, where the row stands, and what is wrong with it"
 _INTERVAL = "  95 % interval"
-_SHARES: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
-    "well-posed": lambda found: (found.well_posed, found.problems),
-    "level, of the well-posed": lambda found: (found.right_level, found.levels),
-    "concepts, of the well-posed": lambda found: (found.all_concepts_used, found.well_posed),
-    "wholly right": lambda found: (found.wholly_right, found.problems),
-    "label right": lambda found: (found.right_answers, found.answers),
-    f"  agreement {AGREED} or more": lambda found: (found.right_agreed, found.agreed),
+_SHARES = {
+    "well_posed": "well-posed",
+    "level": "level, of the well-posed",
+    "concepts": "concepts, of the well-posed",
+    "wholly_right": "wholly right",
+    "label": "label right",
+    "label_agreed": f"  agreement {AGREED} or more",
 }
+"""The words for the shares of `Truth`."""
 _DISTINCT: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
     "distinct texts": lambda found: (len(found.texts), found.problems),
     "distinct without numbers": lambda found: (len(found.masked), found.problems),
@@ -32,10 +41,7 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
     """A table of the shares of each stage, side by side, and why problems are ill-posed."""
     found = list(truths.values())
     rows = [("", *truths), ("problems", *(f"{one.problems:,}" for one in found))]
-    for name, share in _SHARES.items():
-        parts = [Share(*share(one)) for one in found]
-        if any(part.whole for part in parts):
-            rows += [(name, *map(_percent, parts)), (_INTERVAL, *map(_narrow_bounds, parts))]
+    rows += _share_rows([one.shares() for one in found], [one.problems for one in found])
     kept = [Share(one.well_posed, found[0].well_posed) for one in found[1:]]
     if kept:
         rows.append(("well-posed ones kept", "", *map(_percent, kept)))
@@ -47,6 +53,38 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
     rows += [("ill-posed", *(f"{one.reasons.total():,}" for one in found))] * bool(reasons)
     rows += [(f"  {reason}", *(f"{one.reasons[reason]:,}" for one in found)) for reason in reasons]
     yield from table(rows)
+
+
+def worth_lines(worth: Mapping[str, Any], run: Path) -> Iterator[str]:
+    """What a run shows at its end: which problems are sound, before and after each step that sorts them out."""
+    stages: Mapping[str, Mapping[str, Any]] = worth.get("stages", {})
+    if not any(one["checked"] for one in stages.values()):
+        return
+    yield f"what is true of the problems, which the nano world's checker solves exactly (promptcot nano check {run})"
+    found = list(stages.values())
+    rows = [("", *stages), ("problems", *(f"{one['rows']:,}" for one in found))]
+    if any(one["checked"] < one["rows"] for one in found):
+        rows.append(("  of which checked", *(f"{one['checked']:,}" for one in found)))
+    shares = [{key: _of_json(one.get(key)) for key in _SHARES} for one in found]
+    yield from table([*rows, *_share_rows(shares, [one["checked"] for one in found])], indent=2)
+
+
+def _share_rows(stages: Sequence[Mapping[str, Share]], problems: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """Each share with its interval; its n only where neither the problems nor a row above have the same numbers."""
+    said = [tuple(problems)]
+    for key, name in _SHARES.items():
+        parts = [one[key] for one in stages]
+        counts = tuple(part.whole for part in parts)
+        if any(counts):
+            yield (name, *map(_percent, parts))
+            yield (_INTERVAL, *map(_narrow_bounds, parts))
+            if counts not in said:
+                yield ("  n", *(f"{n:,}" for n in counts))
+                said.append(counts)
+
+
+def _of_json(share: Mapping[str, Any] | None) -> Share:
+    return Share(share["part"], share["n"]) if share else Share()
 
 
 def ceiling_line(ceiling: Share) -> str:

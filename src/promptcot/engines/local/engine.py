@@ -4,9 +4,10 @@ Requests are batched continuously. The result of a call does not depend on the o
 exception: the shape of a batch can change the last bits of a logit, and so, rarely, a token.
 
 This module is the interface of the engine, and decides which worker gets a call; `sharing` decides how many workers
-there are. With a small model, workers are filled one after another, because a step costs nearly the same for any batch
-size. With a larger model, workers get equal shares, because the cost of a step grows with its rows. `model` loads,
-`worker` runs. torch and transformers are imported when an engine is created, not earlier.
+there are. With a small model on a CPU, workers get 64 calls one after another, because a step costs nearly the same for
+fewer rows, and equal shares of all further calls: a core writes half as many tokens again in batches of 256 as in
+batches of 64. With a larger model, workers get equal shares, because the cost of a step grows with its rows. `model`
+loads, `worker` runs. torch and transformers are imported when an engine is created, not earlier.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from promptcot.engines.machine import cores, memory_total, threads
 from promptcot.errors import EngineUnusable
 from promptcot.records import Completion, Request, Score
 
-_MAX_BATCH = {"cpu": 64, "cuda": 256}
+_FILLED_FIRST = 64
+_MAX_BATCH = {"small": 256, "cpu": 64, "cuda": 256}
 _TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 32768}
-_SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
+_SHARE_OF_MEMORY = {"small": 0.0625, "cpu": 0.25, "cuda": 0.6}
+"""A run has several small models in memory at the same time, and seldom more than one that is not small."""
 
 
 class LocalEngine:
     """An engine over a model folder. It loads when it is created, on a GPU if there is one.
 
-    `max_batch` bounds the number of concurrent completions of each worker (64 on a CPU, 256 on a GPU); the memory for
-    their keys and values is bounded too, and the latest calls wait if it would not suffice. `tokens_at_once` bounds the
-    padded tokens of one pass over texts to score or embed. `workers` overrides the number of workers.
+    `max_batch` bounds the number of concurrent completions of each worker (64 on a CPU; 256 on a GPU, and for models of
+    at most 50 million weights); the memory for their keys and values is bounded too, and the latest calls wait if it
+    would not suffice. `tokens_at_once` bounds the padded tokens of one pass over texts to score or embed. `workers`
+    overrides the number of workers.
 
     Raises InputError for a path that does not exist, EngineUnusable for a folder that cannot be used.
     """
@@ -64,14 +68,15 @@ class LocalEngine:
         shared = equal_parts(workers, available, threads()) if workers else share(loaded, available, threads())
         self._model = loaded.name
         self._even = loaded.parameters > SMALL
+        size = "small" if kind == "cpu" and not self._even else kind
         self._note = f"{loaded.name.partition('@')[0]}: {loaded.numbers}, {shared}" if shared.measured else ""
-        self._max_batch = max_batch or _MAX_BATCH[kind]
+        self._max_batch = max_batch or _MAX_BATCH[size]
         self._workers = [
             local_worker.Worker(
                 loaded,
                 threads=shared.threads,
                 max_batch=self._max_batch,
-                memory=int(_memory(loaded) * _SHARE_OF_MEMORY[kind] / shared.workers),
+                memory=int(_memory(loaded) * _SHARE_OF_MEMORY[size] / shared.workers),
                 tokens_at_once=tokens_at_once or _TOKENS_AT_ONCE[kind],
             )
             for _ in range(shared.workers)
@@ -123,9 +128,10 @@ class LocalEngine:
         return vectors
 
     def _put(self, job: CompleteJob | ScoreJob) -> None:
-        """Give a job to the first worker with a free slot, or to the least busy one."""
+        """Give a job to the first worker that is not yet filled, or to the least busy one."""
         least = min(self._workers, key=lambda worker: worker.load)
-        free = (worker for worker in self._workers if not self._even and worker.load < self._max_batch)
+        filled = min(self._max_batch, _FILLED_FIRST)
+        free = (worker for worker in self._workers if not self._even and worker.load < filled)
         next(free, least).put(job)
 
     async def close(self) -> None:

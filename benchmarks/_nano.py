@@ -1,0 +1,146 @@
+"""What the benchmarks of the nano world share: runs on combinations that no training has seen, judges, solvers.
+
+`nano_world` decides what is measured and what the targets are. Models are those of the package, or folders elsewhere.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writer is not part of the installed package
+
+from nano.catalogue import CONCEPTS
+from nano.holdout import held_out_combination
+from nano.planting import draft
+from nano.problems import DesignError
+from nano.texts import fitting_level
+from promptcot import domains
+from promptcot.engines.opening import Engines
+from promptcot.pipeline.execute import run_stage
+from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.observer import Silent
+from promptcot.pipeline.run import Run
+from promptcot.recipe.loading import load
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Model
+from promptcot.records import Row
+from promptcot.runners.local import LocalRunner
+from promptcot.stages.judge import Judge
+from promptcot.stages.protocol import Stage
+from promptcot.stages.solve import Solve, samples
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Output
+from promptcot.storage.rows import read_rows
+
+SEED = 271828
+"""Of the sampled combinations and of everything that is drawn for them; no training uses it."""
+AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Models:
+    """The model of each role: the embedded one, or the folder of that name in `folder`; `early` writes problems."""
+
+    folder: Path | None = None
+    early: Path | None = None
+
+    def of(self, role: str) -> str:
+        """The name or the path of the model of a role."""
+        if role == "generator" and self.early is not None:
+            return str(self.early)
+        return f"nano:{role}" if self.folder is None else str(self.folder / role)
+
+    def overrides(self) -> dict[str, Any]:
+        """The models in a recipe."""
+        steps = {"encode": "generator", "generate": "generator", "verify": "verifier", "solve": "solver"}
+        return {f"{step}.model": self.of(role) for step, role in steps.items()}
+
+
+def recipe_of(models: Models, combinations: int, *, verify: bool) -> Recipe:
+    """The recipe `nano` with these models, with its verifier or without."""
+    recipe = load("nano", overrides={"seed": SEED, "run.max_candidates": combinations, **models.overrides()})
+    judges = [judge.model_copy(update={"model": models.of(f"judge-{judge.name}")}) for judge in recipe.judge]
+    return recipe.model_copy(update={"judge": judges, "verify": recipe.verify if verify else None})
+
+
+async def make(directory: Path, models: Models, combinations: int, *, verify: bool = True) -> Run:
+    """Run the recipe `nano` on combinations of concepts that training has not seen."""
+    inputs = Inputs(recipe_of(models, combinations, verify=verify), directory)
+    async with Engines(directory) as engines:
+        opened = await inputs.open_models(engines.open)
+        rows = held_out(inputs.sampled(await inputs.vectors(engines, Silent())))
+        run = Run(inputs.steps, inputs.recipe.run, directory, opened, rows)
+        await run.run(inputs.manifest(opened))
+    return run
+
+
+async def make_without_verify(directory: Path, models: Models, combinations: int) -> Run:
+    """The same run without its verifier, into another directory; calls that both make are not made again."""
+    other = directory.with_name(f"{directory.name}-without-verify")
+    for journal in directory.glob("*.journal"):
+        shutil.copytree(journal, other / journal.name, dirs_exist_ok=True)
+    return await make(other, models, combinations, verify=False)
+
+
+def held_out(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows whose combination of concepts is in no training text."""
+    return (row for row in rows if held_out_combination(row["foundational_concepts"]))
+
+
+def planted(kinds: Sequence[str], count: int) -> list[Row]:
+    """Rows with one planted defect of each kind, `count` of each, and none for the kind "clean"."""
+    return [_planted(kind, number) for kind in kinds for number in range(count)]
+
+
+def _planted(kind: str, number: int) -> Row:
+    rng = random.Random(f"nano benchmark planted {kind} {number}")
+    while True:
+        concepts = tuple(rng.sample(CONCEPTS, rng.choice((2, 3))))
+        if not held_out_combination(concepts):
+            continue
+        try:
+            made = draft(concepts, fitting_level(concepts, rng), "judge-b", rng, () if kind == "clean" else (kind,))
+        except DesignError:  # some combinations have no problem, and some defects have no place
+            continue
+        name = f"{kind}-{number:04d}"
+        return {
+            "id": name,
+            "kind": kind,
+            "foundational_concepts": list(concepts),
+            "level": made.level,
+            "completion": made.material,
+        }
+
+
+async def judged(rows: Sequence[Row], models: Models, folder: Path) -> dict[str, dict[str, Row]]:
+    """The reply of each judge to each row, by the judge's name and the row's id."""
+    found = {}
+    for judge in load("nano").judge:
+        stage = Judge(judge.name, domains.load("nano"), judge.sampling, SEED)
+        read = await through(stage, rows, models.of(f"judge-{judge.name}"), folder / f"judge-{judge.name}.jsonl")
+        found[judge.name] = {row["id"]: row for row in read}
+    return found
+
+
+async def solved(role: str, rows: Iterable[Row], n: int, models: Models, folder: Path) -> list[Row]:
+    """A row for each of `n` traces of each problem, made as the recipe makes them."""
+    solver = load("nano").solve
+    assert solver is not None
+    stage = Solve(domains.load("nano"), solver.sampling, SEED)
+    return await through(stage, list(samples(rows, n)), models.of(role), folder / f"{role}.jsonl")
+
+
+async def through(stage: Stage, rows: Sequence[Row], model: str, target: Path) -> list[Row]:
+    """The rows that a stage makes of these with one model."""
+    async with Engines(target.parent) as engines:
+        engine = await engines.open(Model(model=model), stage.name)
+        with Output(target, stage.name) as output, Journal(target.with_suffix(".journal")) as journal:
+            await run_stage(stage, rows, engine, LocalRunner(AT_ONCE), output, journal)
+            output.commit()
+    return list(read_rows(target, may_be_empty=True))
