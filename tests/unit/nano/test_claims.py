@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nano.claims import hard, results
 from nano.asking import answer
+from nano.claims import hard, results
 from nano.claims.claim import Case, Claim, Comparison, Result
 from nano.claims.plots import CLAIMS, DOCS, draw
 from nano.claims.pools import MAIN, Labelled, Row, labelled, pool_path, read, write
