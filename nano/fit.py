@@ -91,7 +91,7 @@ class _Fit:
         self._log(parameters=self.model.num_parameters(), training=asdict(self.training))
         shape = Shape(SHAPE_TOKENS, LONGEST, self.training.prompt_weight)
         checks = max(self.training.checks, 1)  # the end is always a mark: the weights are saved there
-        marks = sorted({*self.training.keep, *(part / checks for part in range(1, checks + 1))})
+        marks = sorted({self.training.early or 1, *(part / checks for part in range(1, checks + 1))})
         ahead = [mark for mark in marks if mark > self._progress]
         for batches in loads(self.tokenizer, source, shape, self.state.load):
             for batch in batches:
@@ -126,10 +126,10 @@ class _Fit:
     def _look(self, mark: float) -> None:
         """Save the weights and, where checks are wanted, see what they can do already."""
         save(self.model, self.tokenizer, self.folder)
-        if mark in self.training.keep:
-            kept = self.folder.with_name(f"{self.training.name}-{mark:g}")
-            kept.mkdir(exist_ok=True)
-            save(self.model, self.tokenizer, kept)
+        if mark == self.training.early:
+            early = self.folder.with_name(f"{self.training.name}-early")
+            early.mkdir(exist_ok=True)
+            save(self.model, self.tokenizer, early)
         if self.training.checks:
             self._log(**check(self.model, self.tokenizer, self.training.texts))
 

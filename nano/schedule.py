@@ -16,31 +16,31 @@ class Training:
 
     `tokens` counts prompts and completions without padding. `rate` is the peak learning rate. A prompt token weighs
     `prompt_weight` in the loss, a token of the completion 1. `natural` is the share of texts that come from the
-    trained generator, with its own mistakes. The weights at the fractions `keep` of the training are saved too. A
-    training is looked at `checks` times, the end included; with 0 its weights are only saved at the end.
+    trained generator, with its own mistakes. The weights at the fraction `early` of the training are kept too, in
+    `NAME-early`. A training is looked at `checks` times, the end included; with 0 its weights are only saved at the end.
     """
 
     name: str
     texts: str
     tokens: float
     start: str | None = None
-    rate: float = 2e-3
+    rate: float = 3e-3
     threads: int = 1
     prompt_weight: float = 0.0
     natural: float = 0.0
-    keep: tuple[float, ...] = ()
+    early: float | None = None
     checks: int = 5
     qwen: bool = False
     seed: int = 1
 
 
-SOLVER = Training("solver", "solver", 40e6, rate=4e-3, threads=2)
-GENERATOR = Training("generator", "generator", 4e6, start="solver", rate=1.5e-3, keep=(0.25,))
+SOLVER = Training("solver", "solver", 26e6, rate=4e-3, threads=2)
+GENERATOR = Training("generator", "generator", 4.5e6, start="solver", early=0.6)
 VERIFIER = Training("verifier", "verifier", 8e6, start="solver")
-JUDGE_A = Training("judge-a", "judge-a", 10e6, start="solver", natural=0.35, prompt_weight=0.2)
-JUDGE_B = Training("judge-b", "judge-b", 10e6, start="solver", natural=0.35, prompt_weight=0.2, qwen=True)
+JUDGE_A = Training("judge-a", "judge-a", 11e6, start="solver", natural=0.35, prompt_weight=0.2)
+JUDGE_B = Training("judge-b", "judge-b", 11e6, start="solver", natural=0.35, prompt_weight=0.2, qwen=True)
 ANNOTATOR = Training("annotator", "annotator", 3e6, start="solver")
-BASE = Training("base", "solver", 2.5e6, rate=3e-3, seed=11)
+BASE = Training("base", "solver", 2.5e6, seed=11)
 
 WAVES: tuple[tuple[Training, ...], ...] = (
     (SOLVER,),

@@ -32,7 +32,7 @@ class Pool:
     base: int
 
 
-EARLY = Pool("early", "generator-0.25", until="verify", teacher=4, base=0)
+EARLY = Pool("early", "generator-early", until="verify", teacher=4, base=0)
 MAIN = Pool("main", "generator", until="generate", teacher=2, base=4)
 
 
