@@ -17,7 +17,7 @@ class Training:
     `tokens` counts prompts and completions without padding. `rate` is the peak learning rate. A prompt token weighs
     `prompt_weight` in the loss, a token of the completion 1. `natural` is the share of texts that come from the
     trained generator, with its own mistakes. The weights at the fraction `early` of the training are kept too, in
-    `NAME-early`. A training is looked at `checks` times, the end included; with 0 its weights are only saved at the end.
+    `NAME-early`. A training is looked at `checks` times, the end included; with 0 its weights are only saved then.
     """
 
     name: str
