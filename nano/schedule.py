@@ -35,7 +35,7 @@ class Training:
 
 
 SOLVER = Training("solver", "solver", 26e6, rate=4e-3, threads=2)
-GENERATOR = Training("generator", "generator", 4.5e6, start="solver", early=0.6)
+GENERATOR = Training("generator", "generator", 6e6, start="solver", early=0.55)
 VERIFIER = Training("verifier", "verifier", 8e6, start="solver")
 JUDGE_A = Training("judge-a", "judge-a", 11e6, start="solver", natural=0.35, prompt_weight=0.2)
 JUDGE_B = Training("judge-b", "judge-b", 11e6, start="solver", natural=0.35, prompt_weight=0.2, qwen=True)
