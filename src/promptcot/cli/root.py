@@ -21,7 +21,7 @@ from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
 from promptcot.cli.report.usage import explained, meant
 from promptcot.errors import PromptCoTError
-from promptcot.interruption import INTERRUPTED
+from promptcot.interruption import INTERRUPTED, handled
 from promptcot.storage.provenance import commanded
 
 # With Python's default thresholds, garbage collection took a fifth of the CPU with thousands of rows in flight.
@@ -204,6 +204,7 @@ def _run(arguments: list[str]) -> int:
     except PromptCoTError as error:
         return _ended(type(error).__name__, str(error), f"promptcot: {error}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        handled()
         say_interrupted()
         RESULT.fail("Interrupted", _INTERRUPTED)
         return INTERRUPTED
