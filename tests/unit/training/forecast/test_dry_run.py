@@ -182,7 +182,7 @@ def test_assumed_rows_and_lengths_name_their_source() -> None:
     assert "406,000 rows, 4,100 tokens a row (assumed, rows as its page on the Hub shows them" in text
     assert "assumed: log-normal lengths with σ = 0.6" in text
     assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: from MosaicML's" in text
-    assert "1.0 GiB assumed for context" in text
+    assert "1.0 GiB assumed for the device context" in text
 
 
 def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_difference() -> None:
@@ -249,7 +249,7 @@ def test_host_memory_is_ours_and_deepspeeds() -> None:
 def test_unknown_rows_are_shown_for_a_round_number() -> None:
     text = told(tried("promptcot-qwq-32b"))
     assert "rows not known" in text
-    assert "if there were 100,000 rows" in text
+    assert "for 100,000 rows" in text
     assert "published 16 rows a step, about 96,000 tokens each" in text
     assert "published 240" not in text
 
@@ -318,7 +318,7 @@ def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "promptcot-ds-1.5b", *more]) == 0
     assert "64 rows = 2 devices × micro_batch 1 × accumulation 32" in capsys.readouterr().out
     assert run(["train", "promptcot-ds-1.5b", "--dry-run", "--processes", "3"]) == 1
-    assert "3 processes can share a step of 64 rows, but a dry run computes only" in capsys.readouterr().err
+    assert "3 processes can share a step of 64 rows, but a dry run needs a number" in capsys.readouterr().err
     assert run(["train", "nano-student", *more]) == 1  # as the training itself would say
     assert "which 2 processes with 2 at a time cannot share evenly" in capsys.readouterr().err
 
