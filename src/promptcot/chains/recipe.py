@@ -124,7 +124,7 @@ class Annotate(Asked):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.annotators and self.model != nano.NAME:
-            raise ValueError("annotators and model exclude each other: write NAME=MODEL for each of several models")
+            raise ValueError("annotators and model cannot be combined: write NAME=MODEL for each of several models")
         return self
 
 

@@ -61,7 +61,7 @@ annotator_options = together(
 def annotators(options: Mapping[str, Any]) -> list[Annotator]:
     """The annotators that the options name. Raises UsageError."""
     if options["annotators"] and options["model_path"] != nano.NAME:
-        raise UsageError("--model-path and --annotator exclude each other: write --annotator NAME=MODEL for each model")
+        raise UsageError("--model-path and --annotator cannot be combined: write --annotator NAME=MODEL for each model")
     if options["base_url"] and not options["annotators"] and options["model_path"] == nano.NAME:
         return [Annotator("annotator", nano.NAME)]  # the only model that the server has
     return annotators_of(options["annotators"], options["model_path"])

@@ -98,7 +98,7 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
     runner, address = rest.pop("runner"), rest.pop("ray_address")
     how = {name: rest.pop(name) for name in _HOW}
     if runner == "local" and address is not None:
-        raise UsageError(f"--runner local and --ray-address {address} exclude each other")
+        raise UsageError(f"--runner local and --ray-address {address} cannot be combined")
     if runner != "ray" and address is None:
         if given := [f"--{name.replace('_', '-')}" for name, value in how.items() if value is not None]:
             raise UsageError(f"{', '.join(given)}: needs --ray-address, the address of the Ray cluster")

@@ -60,7 +60,7 @@ _GROUPS = {
     help="Output folder. It appears only when it is complete, and replaces an earlier export.",
 )
 @click.option(
-    "--to", required=True, metavar=f"[{'|'.join(FORMATS)}]", help="Format: that of a trainer, or of a kind of training."
+    "--to", required=True, metavar=f"[{'|'.join(FORMATS)}]", help="Format of a trainer, or for a kind of training."
 )
 @click.option(
     "--layout",

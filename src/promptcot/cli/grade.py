@@ -82,7 +82,7 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
     if compare is not None and options["details"] is not None:
-        raise click.UsageError("--details needs --output-path PREDICTIONS, and excludes --compare")
+        raise click.UsageError("--details needs --output-path PREDICTIONS, and cannot be combined with --compare")
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks", "strict")}}
     with Graders(options["workers"], options["limit"], named=options["verifier"]) as graders:

@@ -74,7 +74,7 @@ from promptcot.storage.paths import beside
 @click.option(
     "--min-share",
     type=SHARE,
-    help="Minimum share of valid votes from `verify`, where a trace that refuses the problem is a vote against it.  "
+    help="Minimum share of valid votes from `verify`, where a trace that refuses the problem counts against it.  "
     "[default: not checked]",
 )
 @click.option(
@@ -120,8 +120,8 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
     """Label each problem with the answer that most of its traces give.
 
     Problems without any answer and ties are dropped, with the reason. So are problems of which more than half of the
-    traces say that they are contradictory, incomplete, or have no answer or several. No model is needed: the traces
-    written by `solve` are read twice.
+    traces say that they are contradictory, incomplete, or have no answer or several. No model is needed.
+    The input is read twice.
     """
     bounds = ("min_agreement", "min_pass_rate", "max_pass_rate", "min_share")
     band = Band(*(options[name] for name in bounds))

@@ -97,7 +97,7 @@ def _fault_option(fault: str) -> Callable[[Any], Any]:
     help="Spread of the latency: the sigma of a log-normal distribution.",
 )
 @click.option(
-    "--concurrency-limit", type=COUNT, help="Answer further concurrent requests with status 429.  [default: no limit]"
+    "--concurrency-limit", type=COUNT, help="Limit of concurrent requests; others get status 429.  [default: no limit]"
 )
 @click.option(
     "--context", type=COUNT, help="Context length: maximum number of prompt and completion tokens.  [default: no limit]"

@@ -49,7 +49,7 @@ from promptcot.storage.outputs import Output
 @click.option(
     "--embed-path",
     type=SOURCE,
-    help="Embeddings of the concepts, written by `encode`.  [default: none; only co-occurrence counts]",
+    help="Embeddings of the concepts, written by `encode`.  [default: none; co-occurrence alone]",
 )
 @click.option(
     "--size",

@@ -136,8 +136,8 @@ def _on(recipe: TrainRecipe, processes: int | None) -> TrainRecipe:
     at_once = recipe.groups_of(processes) * recipe.schedule.micro_batch
     if recipe.schedule.step_by == "rows" and recipe.sequences_per_step % at_once:
         raise InputError(
-            f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run computes only "
-            f"for numbers of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide it"
+            f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run needs a "
+            f"number of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide the step evenly"
         )
     parallelism = recipe.parallelism.model_copy(update={"devices": processes})
     schedule = recipe.schedule.model_copy(update={"accumulation": recipe.accumulation_on(processes)})

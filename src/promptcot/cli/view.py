@@ -67,7 +67,7 @@ def command(
 ) -> int:
     """Serve a local web page to search, read and review the problems of RUN, a run directory.
 
-    It has search, filters, and the complete history of each problem. Keys accept or reject a problem. Decisions are
+    It has search, filters, and the complete history of each problem. A key accepts or rejects a problem. Decisions are
     stored in RUN/reviews.jsonl, which `run`, `select` and `export` honour. The page opens only with the printed
     address. Ctrl-C stops the server.
     """

@@ -73,7 +73,7 @@ class Domain(Section):
     @classmethod
     def _differ(cls, given: Sequence[Any]) -> Sequence[Any]:
         if repeated := [one for place, one in enumerate(given) if one in given[:place]]:
-            raise ValueError(f"{repeated[0]!r} is there twice")
+            raise ValueError(f"{repeated[0]!r} is given twice")
         return given
 
     @field_validator("blocks")
@@ -114,7 +114,7 @@ def _unfit(name: str, before: Sequence[str]) -> str | None:
         return f"{name!r} is not a valid name of a block: use lower-case letters, with underscores between them"
     if name in TAKEN:
         return f"{name!r} is a field of rows with another meaning"
-    return f"{name!r} is there twice" if name in before else None
+    return f"{name!r} is given twice" if name in before else None
 
 
 def read_table(text: str, where: str) -> dict[str, Any]:

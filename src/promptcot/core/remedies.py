@@ -57,7 +57,7 @@ def advice(reply: Unusable) -> Advice:
         return Advice("the judge declines to rate", "use another judge, or check the problems that it rates")
     if reply.reason.startswith("unmarked, "):
         return Advice(
-            "the judge leaves out the mark that its lines should begin with, for problems that contain ratings",
+            "for problems that contain ratings, the judge leaves out the mark that should begin its lines",
             "use a stronger judge; with custom prompts, let judge.jinja ask for `own_mark`",
         )
     if reply.reason.startswith("repeated: "):

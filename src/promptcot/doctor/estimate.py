@@ -64,15 +64,16 @@ class Estimate:
         target, most, tried = self.limits.target, self.limits.candidates, self.tried
         if target and accepted:
             rows = min(most, -(-target * tried // accepted))
-            yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._described(rows)}")
+            share = f"{accepted} of {tried}"
+            yield note(f"estimate for {target:,} problems, if {share} are accepted: {self._described(rows)}")
         elif target:
             yield note(
                 f"none of {tried} was accepted, so it is unknown how many combinations {target:,} accepted ones take"
             )
         yield note(f"estimate for {'at most ' if target else ''}{self._described(most)}")
         yield note(
-            f"computed as rows × seconds per row of each stage, added up: the shorter time is for a rate that grows "
-            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; "
+            f"computed as the sum of rows × seconds per row over the stages: the shorter time assumes that the rate "
+            f"grows with the calls at a time, from {tried} to {self.at_a_time(most):,}, the longer that it does not; "
             f"{tried} rows are too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):

@@ -201,7 +201,7 @@ def _vllm_place(asked: Asked) -> Iterator[Finding]:
     options = ServerOptions(str(asked.path), spec.model, spec.tokenizer, spec.dtype, extra=tuple(spec.engine_args))
     size = weights_bytes(asked.path)
     if size is not None and size.guessed:
-        yield note(f"its name promises {_size(size)} of weights")
+        yield note(f"its name suggests {_size(size)} of weights")
     yield ok(f"alone on this machine it runs on {_placed(place(options, spec.n_gpus))}")
 
 

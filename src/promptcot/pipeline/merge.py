@@ -108,7 +108,7 @@ def _check_numbers(made: Sequence[Made], partial: bool) -> None:
     times = Counter(one.shard for one in made)
     if twice := [shard for shard, count in times.items() if count > 1]:
         names = ", ".join(one.shown for one in made if one.shard == twice[0])
-        raise UsageError(f"shard {twice[0]} is there {times[twice[0]]} times: {names}; name each shard once")
+        raise UsageError(f"shard {twice[0]} is given {times[twice[0]]} times: {names}; name each shard once")
     if (missing := lacking(made)) and not partial:
         raise UsageError(f"missing: {missing}; name them too, or join without them with --partial")
 
@@ -126,7 +126,7 @@ def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> Sta
     name, *more = shards[0].counts
     if more:
         raise InputError(
-            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), and but only outputs of a "
+            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), but only outputs of a "
             "single step can be joined; join the inputs of the shards, and take all rows through the steps"
         )
     for other in shards[1:]:

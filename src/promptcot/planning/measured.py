@@ -245,9 +245,9 @@ class _Reader:
             return
         if own and self.run.get("run", {}).get("models") != "in turn":
             yield (
-                "seconds of a stage count from its first row to its last: side by side, a stage that waited for others "
-                "or shared their GPUs can do more than that. In turns (--set run.models='in turn') each model is "
-                "measured alone"
+                "seconds of a stage are counted from its first row to its last: side by side, they include waiting for "
+                "other stages and sharing their GPUs, so the stage can be faster. In turns (--set "
+                "run.models='in turn') each model is measured alone"
             )
         if not all(nano.is_nano(model) for model in own):
             yield "seconds include the start of a vLLM server: measure over many minutes"

@@ -147,8 +147,7 @@ def began_with(
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
                 f"{directory}: this training began with other data or settings:\n{listed}\nTo "
-                "go on, restore it; to train "
-                "anew, choose another --output_dir or delete this one"
+                "continue, restore them; to train from scratch, choose another --output_dir or delete this one"
             )
     write_document(path, now)
     return before

@@ -61,7 +61,7 @@ class Parallelism(Section):
             raise ValueError("offload_optimizer and offload_parameters are DeepSpeed's: set zero instead of fsdp")
         if self.grad_accum_dtype and not self.zero:
             raise ValueError(
-                "grad_accum_dtype is DeepSpeed's: set zero to 1, 2 or 3; without it gradients add up in float32"
+                "grad_accum_dtype is DeepSpeed's: set zero to 1, 2 or 3; else gradients are accumulated in float32"
             )
         return self
 

@@ -236,8 +236,8 @@ class TrainRecipe(Section):
         if self.sequences_per_step % at_once:
             raise InputError(
                 f"the recipe's effective batch is {self.sequences_per_step} sequences, which {processes} processes "
-                f"with {self.schedule.micro_batch} at a time cannot share evenly: start another number of processes, "
-                f"or --set parallelism.devices={processes} and choose schedule.accumulation anew"
+                f"with {self.schedule.micro_batch} at a time cannot share evenly: start a different number, "
+                f"or --set parallelism.devices={processes} and choose another schedule.accumulation"
             )
         return self.sequences_per_step // at_once
 
@@ -246,8 +246,8 @@ class TrainRecipe(Section):
         context = self.parallelism.context
         if processes % context:
             raise InputError(
-                f"parallelism.context = {context}: that many processes share a sequence, and {processes} are no whole "
-                "groups of them: start another number"
+                f"parallelism.context = {context}: that many processes share a sequence, and {processes} processes "
+                f"is not a multiple of {context}: start a different number"
             )
         return processes // context
 

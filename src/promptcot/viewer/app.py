@@ -45,7 +45,7 @@ _STATES = {
 
 _MOST_IGNORED = 64_000_000
 """Bytes of a form that is too long that are read before the connection is closed."""
-_TOO_LONG = f"Nothing was stored: a note can have {LONGEST_NOTE:,} characters."
+_TOO_LONG = f"Nothing was stored: a note can have at most {LONGEST_NOTE:,} characters."
 _OLD_FORM = "Nothing was stored: this form is from an earlier session. Open the problem again."
 _NO_PROBLEM = "No problem of this run has this id."
 

@@ -283,7 +283,7 @@ def test_a_wrong_shard_is_one_clear_error(verb: list[str], given: str, capsys: p
         (["run", "distill-nano", "--shard", "1/2"], 2, ["--shard is for runs", "distill-nano is a chain"]),
         (["merge", "o.jsonl", "1.jsonl"], 2, ["missing: shards 2/3, 3/3", "--partial"]),
         (["merge", "o.jsonl", "1.jsonl", "3.jsonl"], 2, ["missing: shard 2/3"]),
-        (["merge", "o.jsonl", "1.jsonl", "1.jsonl"], 2, ["shard 1/3 is there 2 times: 1.jsonl, 1.jsonl"]),
+        (["merge", "o.jsonl", "1.jsonl", "1.jsonl"], 2, ["shard 1/3 is given 2 times: 1.jsonl, 1.jsonl"]),
         (["merge", "o.jsonl", "1.jsonl", "half.jsonl"], 2, ["not shards of one job: half.jsonl is 1/2, 1"]),
         (["merge", "1.jsonl", "1.jsonl", "2.jsonl", "3.jsonl"], 2, ["1.jsonl: this file would be replaced"]),
         (["merge", "o.jsonl", "1.jsonl", "run-1"], 2, ["run directories and files"]),

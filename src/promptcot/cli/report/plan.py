@@ -235,13 +235,13 @@ def _limits(made: Made, candidates: int) -> Iterator[Said]:
     if driver := plan.side_by_side.driver or plan.in_turn.driver:
         yield "  driver", _driver(driver, plan.gpus)
     if plan.memory_bytes is not None:
-        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} of data about the combinations in memory"
+        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} of combination data in memory"
     if made.waves and made.waves[-1] > candidates:
         waves, times = ", then ".join(map(_number, made.waves)), made.waves[-1] / candidates
         yield (
             "  target",
             f"in turn on one machine, --target {plan.target} processes {waves} combinations, {times:.2f} times the "
-            f"work; --max-candidates {candidates} processes only those of this plan",
+            f"work of this plan; --max-candidates {candidates} processes exactly the planned number",
         )
 
 

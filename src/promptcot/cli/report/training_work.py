@@ -26,7 +26,7 @@ def effort(run: DryRun) -> Iterator[str]:
         yield item("each step", _batch(run.recipe))
         yield from _published_steps(run, None)
         return
-    yield "work" if run.work else f"work: not known, as the rows are not; if there were {counted(_EXAMPLE_ROWS, 'row')}"
+    yield "work" if run.work else f"work: unknown, as the number of rows is; for {counted(_EXAMPLE_ROWS, 'row')}"
     yield from _steps(run, done)
     yield from _hours(run, done)
 
@@ -92,8 +92,8 @@ def _published_steps(run: DryRun, mean: float | None) -> Iterator[str]:
 
 def _hours(run: DryRun, done: Work) -> Iterator[str]:
     recipe, device, lengths = run.recipe, run.device, run.counted.lengths
-    again = f"; {done.hardware_flops:.2g} with what is computed again" if done.hardware_flops > done.flops else ""
-    yield item("operations", f"{done.flops:.3g}: 6 a weight and token, and attention (PaLM, appendix B){again}")
+    again = f"; {done.hardware_flops:.2g} with recomputation" if done.hardware_flops > done.flops else ""
+    yield item("operations", f"{done.flops:.3g}: 6 per weight and token, plus attention (PaLM, appendix B){again}")
     if device is None or lengths is None:
         yield item("time", f"not computed: the peak of {recipe.hardware.device!r} is not known")
         return
@@ -122,7 +122,7 @@ def _way(recipe: TrainRecipe, done: Work, ends: list[float], lengths: Lengths, p
     wall = [end / recipe.parallelism.devices for end in ends]
     way, longer = ("packed", lengths.packed) if packed else ("padded", lengths.padded)
     waiting = (
-        f"{longer:.2f} times what the tokens alone take, by {'' if packed else 'padding and '}waiting for the fullest"
+        f"{longer:.2f} times what the tokens alone take, with {'' if packed else 'padding and '}waiting for the fullest batch"
     )
     if packed != recipe.method.packing:
         return f"{way} instead: {_interval(ends)} ({waiting})"
@@ -158,4 +158,4 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     length = mean_length_for(run.shape, recipe, done, lengths, alone * 3600 * peak * low)
     if length <= recipe.schedule.max_length:
         reasons += f", or rows of {length:,.0f} tokens on average at {low:.0%}"
-    yield item("published", f"{head}: {times} times what is computed. That would be {reasons}; which, is not known")
+    yield item("published", f"{head}: {times} times what is computed. That would be {reasons}; it is not known which")

@@ -15,11 +15,11 @@ def truth_lines(name: str, found: Truth) -> Iterator[str]:
     """A table of the shares, and why problems are ill-formed."""
     shares = [
         ("well-posed", found.well_posed, found.problems),
-        ("level as asked, of the well-posed", found.right_level, found.levels),
+        ("right level, of the well-posed", found.right_level, found.levels),
         ("sampled concepts used", found.concepts_used, found.concepts),
         ("answer right, of the well-posed", found.right_answers, found.answers),
         ("distinct texts", len(found.texts), found.problems),
-        ("distinct without numbers", len(found.masked), found.problems),
+        ("distinct, numbers ignored", len(found.masked), found.problems),
     ]
     yield f"{name}: {counted(found.problems, 'problem')}"
     rows = [_row(*share) for share in shares if found.answers or not share[0].startswith("answer")]

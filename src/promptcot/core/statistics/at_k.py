@@ -67,7 +67,7 @@ def majority_at_k(
     if n <= _COUNTED_UP_TO:
         return _counted(ahead, behind, blank, k)
     if rng is None:
-        raise ValueError(f"majority@{k} of {n} samples a problem is drawn, not counted: pass `rng`")
+        raise ValueError(f"majority@{k} of {n} samples per problem is estimated by drawing: pass `rng`")
     return majority_at_k_sampled(ahead, behind, blank, k, rng)
 
 

@@ -139,7 +139,7 @@ def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
     if line := _last(lines, "rewards/accuracies"):
         yield "pairs whose chosen answer is preferred, last logged", f"{100 * line['rewards/accuracies']:.1f} %"
     elif line := _last(lines, "mean_token_accuracy"):
-        yield "tokens of completions that the model held likeliest", f"{100 * line['mean_token_accuracy']:.1f} %"
+        yield "completion tokens that the model ranked first", f"{100 * line['mean_token_accuracy']:.1f} %"
 
 
 def _made(recipe: TrainRecipe, lines: Sequence[Row], adapter: bool) -> Iterator[tuple[str, str]]:

@@ -113,7 +113,7 @@ def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens
     assert (found.counted.rows, dict(found.counted.left_out)) == (store.counts.kept, store.counts.dropped)
     assert found.counted.lengths is not None
     assert found.counted.lengths.mean == store.counts.tokens / store.counts.kept
-    assert "left out, as the training would leave them out: 1 × calls of tools, 1 × no prompt" in told(found)
+    assert "left out, as in the training: 1 × calls of tools, 1 × no prompt" in told(found)
 
 
 @pytest.mark.parametrize("chat", [False, True], ids=["pairs", "chats"])
@@ -180,9 +180,9 @@ def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_assumed_rows_and_lengths_name_their_source() -> None:
     text = told(tried("promptcot-ds-1.5b"))
     assert "406,000 rows, 4,100 tokens a row (assumed, rows as its page on the Hub shows them" in text
-    assert "assumed: lengths spread like log-normal ones with σ = 0.6" in text
+    assert "assumed: log-normal lengths with σ = 0.6" in text
     assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: from MosaicML's" in text
-    assert "1.0 GiB assumed for context" in text
+    assert "1.0 GiB assumed for the device context" in text
 
 
 def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_difference() -> None:
@@ -243,13 +243,13 @@ def test_the_tokens_on_disk_are_about_what_the_store_takes(rows: str, tmp_path: 
 def test_host_memory_is_ours_and_deepspeeds() -> None:
     text = told(tried("promptcot-ds-1.5b"))
     assert "on the host 26.5 GiB" in text
-    assert "by DeepSpeed 79.4 GiB its own estimate of one machine's host, 1.5 times what it counts" in text
+    assert "by DeepSpeed 79.4 GiB its own estimate for one machine's host: 1.5 times its count" in text
 
 
 def test_unknown_rows_are_shown_for_a_round_number() -> None:
     text = told(tried("promptcot-qwq-32b"))
     assert "rows not known" in text
-    assert "if there were 100,000 rows" in text
+    assert "for 100,000 rows" in text
     assert "published 16 rows a step, about 96,000 tokens each" in text
     assert "published 240" not in text
 
@@ -318,7 +318,7 @@ def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "promptcot-ds-1.5b", *more]) == 0
     assert "64 rows = 2 devices × micro_batch 1 × accumulation 32" in capsys.readouterr().out
     assert run(["train", "promptcot-ds-1.5b", "--dry-run", "--processes", "3"]) == 1
-    assert "3 processes can share a step of 64 rows, but a dry run computes only" in capsys.readouterr().err
+    assert "3 processes can share a step of 64 rows, but a dry run needs a number" in capsys.readouterr().err
     assert run(["train", "nano-student", *more]) == 1  # as the training itself would say
     assert "which 2 processes with 2 at a time cannot share evenly" in capsys.readouterr().err
 
