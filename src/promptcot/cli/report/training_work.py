@@ -122,7 +122,8 @@ def _way(recipe: TrainRecipe, done: Work, ends: list[float], lengths: Lengths, p
     wall = [end / recipe.parallelism.devices for end in ends]
     way, longer = ("packed", lengths.packed) if packed else ("padded", lengths.padded)
     waiting = (
-        f"{longer:.2f} times what the tokens alone take, with {'' if packed else 'padding and '}waiting for the fullest batch"
+        f"{longer:.2f} times what the tokens alone take, with {'' if packed else 'padding and '}"
+        "waiting for the fullest batch"
     )
     if packed != recipe.method.packing:
         return f"{way} instead: {_interval(ends)} ({waiting})"
