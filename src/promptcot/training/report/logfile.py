@@ -29,7 +29,7 @@ class LogFile:
             file.write(sealed(dumps(line)))
 
     def cut(self, step: int) -> list[Row]:
-        """Remove all lines after `step`, and all at step 0; returns the rest. Raises StorageError."""
+        """Remove all lines after `step`, or every line if `step` is 0; returns the rest. Raises StorageError."""
         kept = [line for line in self.lines() if line["step"] <= step] if step else []
         if kept:
             write_whole(self.path, b"".join(sealed(dumps(line)) for line in kept))
