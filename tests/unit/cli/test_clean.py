@@ -175,7 +175,7 @@ def _no_run(run: Path) -> None:
         (_begun_anew_after_cleaning, "the journal of solve has 1 call, but its summary counts 136"),
         (_asks_another_judge, "the journal of judge-b has 1 call, but its summary counts 0"),
         (_broken_summary, "it cannot be read"),
-        (_training, "the directory of a training"),
+        (_training, "the directory of a training run"),
         (_no_run, "not the directory of a run"),
         (shutil.rmtree, "no such file or directory"),
     ],

@@ -1,4 +1,4 @@
-"""Estimates the device memory of a training, and the host memory where ZeRO offloads to it. Pure arithmetic.
+"""Estimates the device memory of a training run, and the host memory where ZeRO offloads to it. Pure arithmetic.
 
 Counts what PyTorch allocates at the peak of a step: the states, which are always present, and either what the loss
 needs or what one layer needs, whichever is larger. Sources: ZeRO, arXiv 1910.02054, 3.1 and 5 (2 + 2 + 12 bytes per

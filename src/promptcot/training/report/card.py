@@ -50,10 +50,10 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
     """The card, from the recipe, the training's log and `facts`.
 
     The table of the data has `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped
-    and cut) and `validation` (the same for held-out rows). All other facts are in the table of how the
-    model was made, except `steps` and `seconds`, which are read from the log. If the model is that of a checkpoint, the results
-    are those of the step `at_step`. Values may be plain, mappings or counts of a store. With `adapter`, it is the card
-    of adapters alone.
+    and cut) and `validation` (the same for held-out rows). All other facts are in the table of how the model was made,
+    except `steps` and `seconds`, which are read from the log. If the model is that of a checkpoint, the results are
+    those of the step `at_step`. Values may be plain, mappings or counts of a store. With `adapter`, it is the card of
+    adapters alone.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
