@@ -208,8 +208,8 @@ def holds_credentials(address: str) -> bool:
 
 
 def keys_in(value: Any, name: str = "") -> Iterator[str]:
-    """The names of the fields of a JSON value that hold a key, at any depth. A text that is a key counts under any
-    name.
+    """The names of the fields of a JSON value that hold a key, at any depth. A text that looks like a key counts
+    whatever the name of its field.
     """
     if isinstance(value, Mapping):
         yield from chain.from_iterable(keys_in(one, str(field)) for field, one in value.items())

@@ -24,7 +24,7 @@ from promptcot.stages.protocol import Stage
 from promptcot.storage.overlap import MODEL, Read
 
 Rows = Callable[[Sequence[str]], Iterator[Row]]
-"""Starts reading the rows for annotators of these names anew; each row names its annotator."""
+"""Takes names of annotators, and starts reading the rows for them from the beginning. Each row names its annotator."""
 
 
 class NamedModel(NameOr):

@@ -83,7 +83,7 @@ cluster_options = together(
         help="Range of ports that servers on the cluster may listen on.  [default: any]",
     ),
 )
-"""Where models are served; `take_scale` reads them."""
+"""The options that say where models are served; `take_scale` reads them."""
 
 no_batches = click.option("--batch-size", callback=_no_batches, expose_value=False, hidden=True)
 """An option of earlier versions, refused with the reason."""

@@ -24,7 +24,7 @@ _MISCOUNTED = 8  # some servers count the tokens around a reply, others do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
 """The beginning of the reasons of rows for which a custom step's code failed."""
 INVALID = "invalid: "
-"""The beginning of the reasons of problems that verifiers call invalid, before the criterion."""
+"""The beginning of the reason of a problem that verifiers call invalid; the name of the criterion follows."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """The beginnings of the reasons of `parsing.judging` for replies with the right form but doubtful content."""
 

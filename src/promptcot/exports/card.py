@@ -228,7 +228,8 @@ def _decontamination(origin: Origin) -> list[str]:
     rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(comparison.get("rules")).items())
     return [
         "The rows were compared with the problems of these benchmarks: "
-        + (f"{found:,} {'row that is' if found == 1 else 'rows that are'} in one" if found else "no row is in one")
+        + (f"{found:,} {'row that is' if found == 1 else 'rows that are'}" if found else "no row is")
+        + " in a benchmark"
         + (f" {'was' if found == 1 else 'were'} left out" if found else "")
         + (f" (by rule: {rules})." if rules else "."),
         table(("benchmark", "problems"), against),

@@ -30,7 +30,7 @@ State = Literal["finished", "being written", "interrupted", "incomplete"]
 _NOT_ROWS = {"encode", SET.removesuffix(".jsonl"), REVIEWS.removesuffix(".jsonl")}
 """Files whose rows are not those of a step: the concepts' vectors, the set, the reviews."""
 _LONGEST_NAME = 240
-"""Bytes of a file name, without its suffix for unfinished files."""
+"""The most bytes of a file name, not counting the suffix for unfinished files."""
 _ORDER = (
     *("sample", "generate", "judge-*", "filter", "verify-*", "verify", "embed-dedup", "dedup", "embed-decontaminate"),
     *("decontaminate", "confirm-decontaminate", "solve", "label", "review", "select", "*"),

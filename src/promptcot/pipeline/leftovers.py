@@ -26,7 +26,7 @@ _ROWS = (*SUFFIXES, ".safetensors")
 _OTHERS = {
     "chain.json": "a chain of commands; give the directory of a run in it, or an output file",
     "results.json": "an evaluation, which clean does not support",
-    "log.jsonl": "a training, which clean does not support",
+    "log.jsonl": "a training run, which clean does not support",
 }
 """Files that identify directories of other commands, and the advice for each."""
 

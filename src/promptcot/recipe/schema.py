@@ -324,8 +324,7 @@ class OwnStep(Section):
             raise RecipeError("step", [f"{self.name}: its options do not fit {self.used}: {why}"]) from error
         wanted = ("ask", "read") if self.model else ("apply", "finish")
         if not all(callable(getattr(made, function, None)) for function in wanted):
-            kind = "stage, since it has a model" if self.model else "step, since it has no model"
-            raise RecipeError(
-                "step", [f"{self.name}: {self.used} makes no {kind}: it lacks {' or '.join(wanted)} (docs/api.md)"]
-            )
+            kind = "stage, since the step has a model" if self.model else "step without a model"
+            lacks = f"what it makes lacks {' or '.join(wanted)} (docs/api.md)"
+            raise RecipeError("step", [f"{self.name}: {self.used} must make a {kind}: {lacks}"])
         return made

@@ -111,7 +111,7 @@ class Hardware(Section):
 class Published(Section):
     """Published facts about the training that a recipe reproduces; a dry run shows them beside its own numbers.
 
-    `learning_rate` belongs to `rows_per_step`: a training with other steps gets a warning. `packing` says how the
+    `learning_rate` belongs to `rows_per_step`: a training run with other steps gets a warning. `packing` says how the
     `gpu_hours` were spent.
     """
 

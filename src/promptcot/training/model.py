@@ -1,4 +1,4 @@
-"""Loads the base model of a training in the number type and with the kernels of the recipe.
+"""Loads the base model of a training run in the number type and with the kernels of the recipe.
 
 Decides the precision of trainable weights, and checks that model and tokens match.
 """

@@ -157,7 +157,7 @@ class Watch(Section):
 
 
 class TrainRecipe(Section):
-    """One training, complete."""
+    """One training run, complete."""
 
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000

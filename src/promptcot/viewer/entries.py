@@ -31,7 +31,7 @@ _BATCH, _BATCH_BYTES = 5_000, 32_000_000
 _NOT_LISTED = "sample"
 _WORST_FIRST = ("unreadable", *reversed(RATINGS))
 _LONGEST = 200
-"""Characters of a value in a list. A filter compares the shortened values."""
+"""The most characters of a value that a list shows. A filter compares the shortened values."""
 _PLACES = "SELECT file, start, length FROM place JOIN file USING (file)"
 _MANY = 20_000
 """From this number of rows, several processes read them."""

@@ -100,11 +100,11 @@ def test_decontamination_is_said_with_benchmarks_rules_and_counts_or_that_there_
         "rules": {"exact": 1, "share": 2},
     }
     text = card(origin(contamination=told), exported())
-    assert "3 rows that are in one were left out (by rule: exact 1, share 2)." in text
+    assert "3 rows that are in a benchmark were left out (by rule: exact 1, share 2)." in text
     assert "| math500 | 500 |" in text
     assert "Not available, so not compared: aime2025." in text
     assert "Not decontaminated" in card(origin(), exported())
-    assert "no row is in one." in card(origin(contamination={**told, "found": {}, "rules": {}}), exported())
+    assert "no row is in a benchmark." in card(origin(contamination={**told, "found": {}, "rules": {}}), exported())
 
 
 def test_judges_are_named_only_where_there_were_some_and_a_kind_of_training_is_no_reader() -> None:

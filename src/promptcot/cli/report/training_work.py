@@ -1,4 +1,4 @@
-"""The work of a training as text: steps, rows, tokens and GPU-hours, compared with published ones.
+"""The work of a training run as text: steps, rows, tokens and GPU-hours, compared with published ones.
 
 Decides the wording; the numbers come from `promptcot.training.forecast`. Hours are an interval, as the MFU is, printed
 with what they leave out.
@@ -112,7 +112,7 @@ def _hours(run: DryRun, done: Work) -> Iterator[str]:
 
 
 def _ends(recipe: TrainRecipe, done: Work, peak: float, lengths: Lengths, packed: bool) -> list[float]:
-    """GPU-hours at both ends of the MFU, fewer first."""
+    """GPU-hours at both ends of the MFU interval, the lower number first."""
     longer = lengths.packed if packed else lengths.padded
     return [done.gpu_hours(peak, mfu) * longer for mfu in reversed(recipe.hardware.mfu)]
 
@@ -159,4 +159,4 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     length = mean_length_for(run.shape, recipe, done, lengths, alone * 3600 * peak * low)
     if length <= recipe.schedule.max_length:
         reasons += f", or rows of {length:,.0f} tokens on average at {low:.0%}"
-    yield item("published", f"{head}: {times} times what is computed. That would be {reasons}; it is not known which")
+    yield item("published", f"{head}: {times} times what is computed. Possible explanation: {reasons}")

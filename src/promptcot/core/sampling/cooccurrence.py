@@ -157,7 +157,7 @@ class Cooccurrence:
 
 
 def _group(values: Int) -> tuple[Int, Int, Int]:
-    """Return the distinct values in ascending order, the start of each in sorted order, and that order."""
+    """Return the distinct values, ascending, where each begins among the sorted values, and the sorting indices."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])

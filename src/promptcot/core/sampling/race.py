@@ -36,10 +36,11 @@ Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 
 _FEW = 64
-"""So many rings of neighbours cost less than one more contender, per ring of the best contender at cosine 0 …"""
+"""Checking up to this many rings of neighbours, for each ring of the best contender at cosine 0, costs less than one
+more contender …"""
 
 _SHARE = 1 / 4
-"""… or so many, as a share of the rings of strangers."""
+"""… and so does checking fewer than this share of the number of rings of strangers."""
 
 _RINGS = 1 << 12
 """The number of rings checked in one round, over all draws."""

@@ -1,4 +1,4 @@
-"""Refuses a training whose rows contain problems of the benchmark that selects its checkpoint.
+"""Refuses a training run whose rows contain problems of the benchmark that selects its checkpoint.
 
 `core.overlap` compares problems. The prompt of a row is compared, whatever the method.
 """

@@ -32,7 +32,7 @@ from promptcot.training.rewarding import reward_of
 
 @dataclass(frozen=True)
 class Questions:
-    """The prompts of a training."""
+    """The prompts of a training run."""
 
     tokenizer: PreTrainedTokenizerBase
     asked: Prompts

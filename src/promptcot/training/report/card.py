@@ -49,11 +49,11 @@ _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool = False, adapter: bool = False) -> str:
     """The card, from the recipe, the training's log and `facts`.
 
-    Of the facts, `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped and cut) and
-    `validation` (as `counts`, for held-out rows) make the table of the data, all others (but `steps` and
-    `seconds`, which the log knows) that of how it was made. Results are those of the step `at_step`, where the model is
-    that of a checkpoint. Values may be plain, mappings or counts of a store. With
-    `adapter`, it is the card of adapters alone.
+    The table of the data has `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped
+    and cut) and `validation` (the same for held-out rows). All other facts are in the table of how the model was made,
+    except `steps` and `seconds`, which are read from the log. If the model is that of a checkpoint, the results are
+    those of the step `at_step`. Values may be plain, mappings or counts of a store. With `adapter`, it is the card of
+    adapters alone.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
