@@ -40,7 +40,7 @@ _FEW = 64
 more contender …"""
 
 _SHARE = 1 / 4
-"""… and so does checking fewer than this share of the number of rings of strangers."""
+"""… and so does checking up to this share of the number of rings of strangers."""
 
 _RINGS = 1 << 12
 """The number of rings checked in one round, over all draws."""
