@@ -244,7 +244,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         promptcot.UsageError,
         "is not a valid stage name",
     ),
-    ("no judged rows", lambda: promptcot.filter(), promptcot.UsageError, "one judge or more"),
+    ("no judged rows", lambda: promptcot.filter(), promptcot.UsageError, "at least one judge"),
     ("no traces", lambda: promptcot.solve(INPUTS, n=0), promptcot.UsageError, "n: 0"),
     ("an unknown bound", lambda: promptcot.label(INPUTS, min_agree=0.5), TypeError, "'min_agree'"),
     ("a bound beyond 1", lambda: promptcot.label(INPUTS, min_agreement=7), promptcot.UsageError, "between 0 and 1"),

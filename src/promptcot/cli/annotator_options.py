@@ -55,7 +55,7 @@ annotator_options = together(
     ),
     model_options(temperature=0.6),
 )
-"""Who annotates, in which words, and how often an unreadable reply is asked for again."""
+"""The annotators, the wording of their prompts, and the number of retries for an unreadable reply."""
 
 
 def annotators(options: Mapping[str, Any]) -> list[Annotator]:

@@ -61,7 +61,7 @@ from promptcot.pipeline.synchronous import wait_for
     help="Benchmark with the gold answers, by name or file.  [default: the predictions contain them]",
 )
 @verifier_option
-@click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
+@click.option("--unboxed", is_flag=True, help="Use the final line as the answer of a trace without a \\boxed answer.")
 @click.option("--strict", is_flag=True, help="Stop with exit code 1 at the first row that cannot be graded.")
 @click.option(
     "--k",

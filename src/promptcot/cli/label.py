@@ -62,20 +62,22 @@ from promptcot.storage.paths import beside
     type=SHARE,
     default=0.0,
     show_default=True,
-    help="Minimum share of the traces that agree with the label; problems below are too hard.",
+    help="Minimum share of the traces that agree with the label; problems below this share are too hard.",
 )
 @click.option(
     "--max-pass-rate",
     type=SHARE,
     default=1.0,
     show_default=True,
-    help="Maximum share of the traces that agree with the label; problems above are too easy.",
+    help="Maximum share of the traces that agree with the label; problems above this share are too easy.",
 )
 @click.option(
     "--min-share",
     type=SHARE,
-    help="Minimum share of valid votes from `verify`, where a trace that refuses the problem counts against it.  "
-    "[default: not checked]",
+    help=(
+        "Minimum share of valid votes. The votes are those of `verify`; a trace that calls the problem broken counts "
+        "as an invalid vote.  [default: not checked]"
+    ),
 )
 @click.option(
     "--sft-path",
@@ -112,7 +114,7 @@ from promptcot.storage.paths import beside
     help="Domain, a name or a folder.",
 )
 @verifier_option
-@click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
+@click.option("--unboxed", is_flag=True, help="Use the final line as the answer of a trace without a \\boxed answer.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for choosing the pairs.")
 @grading_options
 @shard_option

@@ -181,7 +181,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "price": {"type": NOT_NEGATIVE, "nargs": 2, "metavar": "PROMPT COMPLETION"},
     "chat": {"cls": Switch},
 }
-"""Options that differ from the type and default of their key."""
+"""Options whose type or default differs from that of the key in a recipe."""
 
 _SCHEMA = Asked.model_json_schema()["properties"]
 _SERVED = [key for key in Served.model_fields if key not in ("price", "replicas")]

@@ -67,7 +67,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "merge": "Merge the outputs of several machines, which ran with --shard.",
         "clean": "Remove the journals and work files of a finished run.",
         "mock-server": "Serve synthetic replies over the OpenAI API, for tests.",
-        "nano": "Find the embedded models, and check a run on them exactly.",
+        "nano": "Find the embedded nano models, and check a run of them exactly.",
     },
 }
 """Every verb by purpose, with its line in the list of verbs. The module of a verb has the same name."""

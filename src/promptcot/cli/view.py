@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     default=1000,
     show_default=True,
     metavar="N",
-    help="Number of problems that --export-static writes at most.",
+    help="Maximum number of problems that --export-static writes.",
 )
 def command(
     run: Path,

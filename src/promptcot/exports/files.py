@@ -251,4 +251,7 @@ def _remedies(counts: StageCounts) -> list[str]:
     if counts.rows_out:
         return []
     reasons = (reason for reason, _ in counts.dropped.most_common(2))
-    return [f"nothing to export: {_REMEDIES.get(reason, f'all rows are left out, as: {reason}')}" for reason in reasons]
+    return [
+        f"nothing to export: {_REMEDIES.get(reason, f'all rows are left out for this reason: {reason}')}"
+        for reason in reasons
+    ]

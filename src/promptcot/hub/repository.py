@@ -126,7 +126,7 @@ def _check_ours(parcel: Parcel, earlier: Mapping[str, Any] | None, theirs: Itera
         return
     shown = ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN:,} more" * (len(names) > _SHOWN)
     told = {key: earlier.get(key) for key in _IDENTITY if earlier.get(key)} if earlier else {}
-    whose = f"those of another one ({', '.join(map(str, told.values()))})" if told else "not made from this folder"
+    whose = f"those of another folder ({', '.join(map(str, told.values()))})" if told else "not made from this folder"
     raise InputError(
         f"{parcel.name} exists on the Hub and has files, {whose}: {shown}; choose another name, or --replace to delete "
         "what this folder does not have"

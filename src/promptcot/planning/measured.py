@@ -222,9 +222,12 @@ class _Reader:
                 asked = self.ran[name].get("model")
                 yield f"{name} used {asked}, but the recipe names {model.model}, so it was not measured"
         if not self.share_holds():
-            yield "with other models, judges or another filter, the accepted share differs, so it was not measured"
+            yield (
+                "models, judges or filter differ from the recipe's, and the accepted share depends on them, so it was "
+                "not measured"
+            )
         if self.has_traces and self.traced() is None:
-            yield f"solve used another model than {self.solver}, so it was not measured"
+            yield f"solve used a model other than {self.solver}, so it was not measured"
         yield from self._differences("sample", self.run.get("sample", {}), self.recipe.sample, _DRAWING)
         yield from self._timing()
 

@@ -113,7 +113,7 @@ def test_a_model_that_nodes_do_not_see_is_said_for_each_of_them(nodes: Nodes, ro
 def test_a_server_that_cannot_be_reached_is_said_with_the_way_out(nodes: Nodes, rows: Path) -> None:
     done = finished(generate(rows, rows.parent / "x.jsonl", "--say http://127.0.0.1:9/v1", *nodes.options))
     assert done.returncode == 1
-    assert "its server runs at http://127.0.0.1:9/v1, and cannot be reached from here" in done.stderr
+    assert "its server runs at http://127.0.0.1:9/v1, but cannot be reached from here" in done.stderr
     assert "--server-ports" in done.stderr
 
 

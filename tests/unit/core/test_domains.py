@@ -52,7 +52,7 @@ def test_the_block_that_solvers_see_may_have_another_name() -> None:
         ({"blocks": ["problem", "tests2"]}, "'tests2' is not a valid name of a block"),
         ({"blocks": ["problem", "a" * 41]}, "is not a valid name of a block"),
         ({"blocks": ["problem", "problem"]}, "'problem' is given twice"),
-        ({"blocks": ["problem", "answer"]}, "'answer' is a field of rows with another meaning"),
+        ({"blocks": ["problem", "answer"]}, "'answer' is the name of a field of rows, which has another meaning"),
         ({"blocks": []}, "blocks: give at least one"),
         ({"blocks": ["rationale", "puzzle"]}, "problem: it must name the block that solvers see"),
         ({"blocks": ["puzzle", "problem"], "problem": "puzzle"}, "no other block can have that name"),

@@ -132,7 +132,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> dict[str, int]:
     return dict(writer.replaced)
 
 
-AS_TEXT = "values of `a`, which fit no one type of Parquet, by text"
+AS_TEXT = "values of `a`, which do not have one type of Parquet in common, by text"
 HALVES = "texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"
 LATER = {"x": None, "y": []}
 COLUMNS: list[tuple[str, list[Any], list[Any], dict[str, int]]] = [

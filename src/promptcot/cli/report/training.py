@@ -81,7 +81,7 @@ def _counts(counted: Counted) -> Iterator[str]:
         yield _known(mean, "tokens a row", counted.lengths_from)
     if counted.left_out:
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counted.left_out.items())
-        yield f"left out, as in the training: {reasons}"
+        yield f"left out, as in training: {reasons}"
 
 
 def _known(value: float | None, what: str, source: str) -> str:
@@ -261,7 +261,7 @@ def _hints(run: DryRun) -> Iterator[str]:
         yield "to make it fit, the best first" if run.changes[0].fits else "nothing here makes it fit; nearest first"
         for change in run.changes[:_SHOWN_CHANGES]:
             yield f"  {change}"
-            host = f", and {sized(change.need.on_host)} of the host" if change.need.on_host else ""
+            host = f", and {sized(change.need.on_host)} on the host" if change.need.on_host else ""
             yield f"      {sized(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
     for data in run.recipe.data.sources:

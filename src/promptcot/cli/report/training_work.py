@@ -26,7 +26,11 @@ def effort(run: DryRun) -> Iterator[str]:
         yield item("each step", _batch(run.recipe))
         yield from _published_steps(run, None)
         return
-    yield "work" if run.work else f"work: unknown, as the number of rows is; for {counted(_EXAMPLE_ROWS, 'row')}"
+    yield (
+        "work"
+        if run.work
+        else f"work: unknown, because the number of rows is unknown; for {counted(_EXAMPLE_ROWS, 'row')}"
+    )
     yield from _steps(run, done)
     yield from _hours(run, done)
 
@@ -104,9 +108,12 @@ def _hours(run: DryRun, done: Work) -> Iterator[str]:
     source = recipe.hardware.mfu_source or "no source is given"
     yield item("", f"assumed: an MFU of {_mfu(recipe)} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s: {source}")
     if recipe.precision.dtype == "float32":
-        yield item("", "note: that peak is bfloat16's; float32 takes several times as long")
+        yield item("", "note: this is the peak of bfloat16; float32 takes several times as long")
     if not device.bfloat16:
-        note = f"{device.name} has no units for bfloat16; the peak is float16's, which it will not reach"
+        note = (
+            f"{device.name} has no units for bfloat16; the peak used here is that of float16, which a training run "
+            "will not reach"
+        )
         yield item("", f"note: {note}")
     yield from _published_hours(run, done, lengths, device.flops)
 
@@ -151,7 +158,7 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     ends = _ends(recipe, done, peak, lengths, told.packing)
     head = f"{told.gpu_hours:,g} GPU-hours, {way}"
     if ends[0] <= told.gpu_hours <= ends[1]:
-        yield item("published", f"{head}: within what is computed for {way} rows")
+        yield item("published", f"{head}: within the range computed for {way} rows")
         return
     times = "–".join(dict.fromkeys(f"{told.gpu_hours / end:.1f}" for end in reversed(ends)))
     low, alone = recipe.hardware.mfu[0], told.gpu_hours / longer
@@ -159,4 +166,4 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     length = mean_length_for(run.shape, recipe, done, lengths, alone * 3600 * peak * low)
     if length <= recipe.schedule.max_length:
         reasons += f", or rows of {length:,.0f} tokens on average at {low:.0%}"
-    yield item("published", f"{head}: {times} times what is computed. Possible explanation: {reasons}")
+    yield item("published", f"{head}: {times} times the computed hours. Possible explanation: {reasons}")

@@ -113,7 +113,7 @@ def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens
     assert (found.counted.rows, dict(found.counted.left_out)) == (store.counts.kept, store.counts.dropped)
     assert found.counted.lengths is not None
     assert found.counted.lengths.mean == store.counts.tokens / store.counts.kept
-    assert "left out, as in the training: 1 × calls of tools, 1 × no prompt" in told(found)
+    assert "left out, as in training: 1 × calls of tools, 1 × no prompt" in told(found)
 
 
 @pytest.mark.parametrize("chat", [False, True], ids=["pairs", "chats"])
@@ -194,7 +194,7 @@ def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_diffe
     assert f"GPU-hours packed: {low * lengths.packed:,.0f}–{high * lengths.packed:,.0f} h: " in text
     padded = [hours * lengths.padded for hours in (low, high)]
     assert "padded instead: {:,.0f}–{:,.0f} h".format(*padded) in text
-    assert f"240 GPU-hours, padded: {240 / padded[1]:.1f}–{240 / padded[0]:.1f} times what is computed" in text
+    assert f"240 GPU-hours, padded: {240 / padded[1]:.1f}–{240 / padded[0]:.1f} times the computed hours" in text
     assert f"an MFU of {0.5 * padded[0] / 240:.0%} with rows of this length" in text
 
 
@@ -202,7 +202,7 @@ def test_a_measured_utilisation_is_one_number_and_hours_within_the_interval_are_
     text = told(tried("promptcot-ds-1.5b", hardware__mfu=0.5))
     assert "an MFU of 50% (hardware.mfu)" in text
     assert re.search(r"packed: \d+ h: [\d.]+ h on 8 devices", text)
-    assert "within what is computed for padded rows" in told(tried("promptcot-ds-1.5b", published__gpu_hours=150))
+    assert "within the range computed for padded rows" in told(tried("promptcot-ds-1.5b", published__gpu_hours=150))
 
 
 def test_steps_stand_beside_the_published_ones() -> None:
