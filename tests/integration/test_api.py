@@ -108,7 +108,7 @@ def test_what_came_to_nothing_has_its_problem_told() -> None:
     written = promptcot.generate(promptcot.sample(n=3), model=writer())
     assert written.problem is None
     bad = [{**row, "judge": "j", "judgement": "bad"} for row in written]
-    assert "filter: none of 3 rows came through (bad: 3)" in str(promptcot.filter(bad).problem)
+    assert "filter: none of 3 rows passed (bad: 3)" in str(promptcot.filter(bad).problem)
 
 
 def test_a_journal_makes_a_verb_resumable(tmp_path: Path) -> None:

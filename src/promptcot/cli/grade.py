@@ -75,9 +75,9 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     """Grade predictions by the equivalence of answers, and report accuracy, pass@k and majority@k for each source.
 
     Run the same command again after an interruption: nothing is graded twice. A JSON file with all numbers is written
-    beside the predictions. Rows that cannot be graded, such as those without a gold answer or with one that does not
-    equal itself, are left out, counted, and written to a file beside the numbers. The exit code is then 3, or 1 if no
-    row can be graded.
+    beside the predictions. Rows that cannot be graded are left out, counted, and written to a file beside the numbers;
+    examples are rows without a gold answer, and rows whose gold answer the verifier does not find equal to itself. The
+    exit code is then 3, or 1 if no row can be graded.
     """
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")

@@ -121,9 +121,9 @@ from promptcot.storage.paths import beside
 def command(data_path: Path, output_path: Path, shard: Shard | None, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.
 
-    Problems without any answer and ties are dropped, with the reason. So are problems of which more than half of the
-    traces say that they are contradictory, incomplete, or have no answer or several. No model is needed.
-    The input is read twice.
+    Problems without any answer and ties are dropped, with the reason. A problem is also dropped if more than half of
+    its traces say that it is contradictory or incomplete, or that it has no answer or several answers. No model is
+    needed. The input is read twice.
     """
     bounds = ("min_agreement", "min_pass_rate", "max_pass_rate", "min_share")
     band = Band(*(options[name] for name in bounds))

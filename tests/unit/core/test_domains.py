@@ -57,7 +57,7 @@ def test_the_block_that_solvers_see_may_have_another_name() -> None:
         ({"blocks": ["rationale", "puzzle"]}, "problem: it must name the block that solvers see"),
         ({"blocks": ["puzzle", "problem"], "problem": "puzzle"}, "no other block can have that name"),
         ({"verifier": ""}, "write the name of a verifier"),
-        ({"refusals": [{"reason": "x", "said": ["(a"]}]}, "refusals.0.said: '(a' is no phrase"),
+        ({"refusals": [{"reason": "x", "said": ["(a"]}]}, "refusals.0.said: '(a' is not a phrase"),
         ({"refusals": [{"said": ["a"]}]}, "refusals.0.reason: Field required"),
         ({"refusals": [{"reason": "x", "boxd": []}]}, "refusals.0.boxd: unknown key; did you mean boxed?"),
         ({"verifier": "my verifier"}, "write the name of a verifier"),

@@ -35,10 +35,10 @@ _BEGIN, _END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 _LEARNT = {
-    "sft": "on rows of prompt and completion; the loss counts completions only",
+    "sft": "on rows with a prompt and a completion; the loss is computed on completions only",
     "dpo": "by direct preference optimisation (DPO, arXiv 2305.18290) on pairs of a chosen and a rejected answer",
-    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from the "
-    "rewards of its answers",
+    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): the model answered prompts and was "
+    "trained on the rewards of its answers",
 }
 
 _COUNTS = (StoreCounts, PairCounts, PromptCounts)
