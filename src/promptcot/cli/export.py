@@ -69,8 +69,10 @@ _GROUPS = {
     "--layout",
     metavar="LAYOUT",
     shell_complete=completing(known.layouts),
-    help="Layout of prompts for trainers that read several: messages or text; for sft also conversation or "
-    "prompt-completion.  [default: messages if the trainer reads them]",
+    help=(
+        "Layout of prompts, for trainers that read several layouts: messages or text; for sft also conversation or "
+        "prompt-completion.  [default: messages if the trainer reads them]"
+    ),
 )
 @columns_option
 @click.option("--disputed", is_flag=True, help="Keep rows whose traces do not agree on the answer.")

@@ -54,7 +54,7 @@ def advice(reply: Unusable) -> Advice:
     if reply.reason.startswith(_INCONSISTENT):
         return Advice("the model contradicts itself", "use a stronger model, or a lower temperature")
     if reply.reason in ("declined", "not its own words"):
-        return Advice("the judge declines to rate", "use another judge, or check the problems that it rates")
+        return Advice("the judge declines to rate", "use another judge, or check the problems that it should rate")
     if reply.reason.startswith("unmarked, "):
         return Advice(
             "for problems that contain ratings, the judge leaves out the mark that should begin its lines",

@@ -248,9 +248,9 @@ class _Reader:
             return
         if own and self.run.get("run", {}).get("models") != "in turn":
             yield (
-                "seconds of a stage are counted from its first row to its last: side by side, they include waiting for "
-                "other stages and sharing their GPUs, so the stage can be faster. In turns (--set "
-                "run.models='in turn') each model is measured alone"
+                "the seconds of a stage are counted from its first row to its last row. If stages ran side by side, "
+                "these seconds include waiting for other stages and sharing GPUs with them, so a stage alone can be "
+                "faster. To measure each model alone, run with --set run.models='in turn'"
             )
         if not all(nano.is_nano(model) for model in own):
             yield "seconds include the start of a vLLM server: measure over many minutes"

@@ -78,7 +78,7 @@ def test_a_block_that_is_no_problem_needs_another_one_named() -> None:
 def test_all_mistakes_are_told_together() -> None:
     found = mistakes(levels=[], blocks=["id", "Level"], verifier="?", colour="red")
     assert len(found) == 4
-    assert any("'id' is a field" in one and "'Level' is not a valid name" in one for one in found)
+    assert any("'id' is the name of a field" in one and "'Level' is not a valid name" in one for one in found)
 
 
 @pytest.mark.parametrize("name", ["mathematics", "integers", "exact", "mine:Words", "my_package.grading:make.words"])

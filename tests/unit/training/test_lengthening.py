@@ -69,7 +69,7 @@ def test_the_jump_of_the_learning_rate_is_told(tmp_path: Path) -> None:
     resumed(tmp_path, "linear", 10, 18, said)
     assert said[1] == (
         "note: the learning rate (linear) continues as in a run of 18 steps: 0.0005 at step 11, where that of 10 "
-        "steps had come to 0"
+        "steps had reached 0"
     )
 
 
