@@ -48,7 +48,7 @@ PROMPTCOT = ["plan", "promptcot", "--target", "1000000", "--gpus", "64", *QUICK]
 def test_every_rate_says_where_it_is_from(capsys: pytest.CaptureFixture[str]) -> None:
     said = told(PROMPTCOT, capsys)
     assert "rates as stated in the recipe; out/promptcot holds no finished run of 100 combinations or more" in said
-    assert re.search(r"completion tokens that a GPU writes per second 1,300 stated \[\d+\]", said)
+    assert re.search(r"completion tokens written per GPU-second 1,300 stated \[\d+\]", said)
     assert re.search(r"\[\d+\] sgl-project/sglang, benchmark/benchmark_vllm_060", said)
     assert re.search(r"share of rows that are kept 0\.25 assumed \[\d+\]", said)
     assert "neither measured nor stated" not in said
@@ -104,7 +104,7 @@ def test_rates_by_name_take_the_place_of_the_recipe_s_own(capsys: pytest.Capture
     said = told([*PROMPTCOT, "--rates", "fp8"], capsys)
     assert "on 64 GPUs (H100 80 GB, FP8 weights)" in said
     assert "the rates in plan.rates.fp8 take precedence over both" in said
-    assert re.search(r"completion tokens that a GPU writes per second 3,010 stated \[\d+\]", said)
+    assert re.search(r"completion tokens written per GPU-second 3,010 stated \[\d+\]", said)
     assert re.search(r"\[\d+\] set for this plan: NVIDIA/TensorRT-LLM 1\.0", said)
     kept = numbers([*PROMPTCOT, "--rates", "fp8", "--set", "plan.judge.llama.gpus=4"], capsys)["rates"]
     assert [kept[name]["gpus"]["value"] for name in ("judge-llama", "judge-qwen")] == [4, 2]

@@ -129,13 +129,13 @@ def _way(recipe: TrainRecipe, done: Work, ends: list[float], lengths: Lengths, p
     wall = [end / recipe.parallelism.devices for end in ends]
     way, longer = ("packed", lengths.packed) if packed else ("padded", lengths.padded)
     waiting = (
-        f"{longer:.2f} times what the tokens alone take, with {'' if packed else 'padding and '}"
+        f"{longer:.2f} times the time for the tokens alone, because of {'' if packed else 'padding and '}"
         "waiting for the fullest batch"
     )
     if packed != recipe.method.packing:
         return f"{way} instead: {_interval(ends)} ({waiting})"
     each = "–".join(dict.fromkeys(f"{end * 3600 / done.steps:,.1f}" for end in wall))
-    return f"{way}: {_interval(ends)}: {_interval(wall)} on {devices_of(recipe)}, {each} s a step ({waiting})"
+    return f"{way}: {_interval(ends)}, or {_interval(wall)} on {devices_of(recipe)}, {each} s per step ({waiting})"
 
 
 def _interval(ends: list[float]) -> str:

@@ -127,7 +127,7 @@ def _assumed(recipe: TrainRecipe, why: str) -> Counted:
 
 
 def _source(recipe: TrainRecipe) -> str:
-    return f"assumed, {recipe.data.source}" if recipe.data.source else "assumed"
+    return f"assumed: {recipe.data.source}" if recipe.data.source else "assumed"
 
 
 def _used(rows: int, recipe: TrainRecipe) -> int:

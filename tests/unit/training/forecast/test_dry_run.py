@@ -179,9 +179,9 @@ def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_assumed_rows_and_lengths_name_their_source() -> None:
     text = told(tried("promptcot-ds-1.5b"))
-    assert "406,000 rows, 4,100 tokens a row (assumed, rows as its page on the Hub shows them" in text
+    assert "406,000 rows, 4,100 tokens a row (assumed: the number of rows is from the dataset's page on the Hub" in text
     assert "assumed: log-normal lengths with σ = 0.6" in text
-    assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: from MosaicML's" in text
+    assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: estimated from MosaicML's" in text
     assert "1.0 GiB assumed for the device context" in text
 
 
@@ -191,7 +191,7 @@ def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_diffe
     assert found.counted.lengths is not None
     lengths, text = found.counted.lengths, told(found)
     low, high = (found.work.gpu_hours(312e12, mfu) for mfu in (0.5, 0.3))
-    assert f"GPU-hours packed: {low * lengths.packed:,.0f}–{high * lengths.packed:,.0f} h: " in text
+    assert f"GPU-hours packed: {low * lengths.packed:,.0f}–{high * lengths.packed:,.0f} h, or " in text
     padded = [hours * lengths.padded for hours in (low, high)]
     assert "padded instead: {:,.0f}–{:,.0f} h".format(*padded) in text
     assert f"240 GPU-hours, padded: {240 / padded[1]:.1f}–{240 / padded[0]:.1f} times the computed hours" in text
@@ -201,7 +201,7 @@ def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_diffe
 def test_a_measured_utilisation_is_one_number_and_hours_within_the_interval_are_said_to_be() -> None:
     text = told(tried("promptcot-ds-1.5b", hardware__mfu=0.5))
     assert "an MFU of 50% (hardware.mfu)" in text
-    assert re.search(r"packed: \d+ h: [\d.]+ h on 8 devices", text)
+    assert re.search(r"packed: \d+ h, or [\d.]+ h on 8 devices", text)
     assert "within the range computed for padded rows" in told(tried("promptcot-ds-1.5b", published__gpu_hours=150))
 
 
