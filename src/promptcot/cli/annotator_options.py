@@ -51,7 +51,7 @@ annotator_options = together(
         type=WHOLE,
         default=2,
         show_default=True,
-        help="Retries for a reply that cannot be parsed. Truncated replies are not retried.",
+        help="Number of retries for a reply that cannot be parsed. Truncated replies are not retried.",
     ),
     model_options(temperature=0.6),
 )

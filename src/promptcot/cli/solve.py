@@ -35,8 +35,8 @@ from promptcot.stages.solve import Solve, problem_samples
     type=WHOLE,
     default=0,
     show_default=True,
-    help="Retries for a trace with malformed thinking that was not truncated. Retries inflate scores; the published "
-    "script made them silently.",
+    help="Number of retries for a trace with malformed thinking that was not truncated. Retries inflate scores; the "
+    "published script made them silently.",
 )
 @columns_option
 @click.option(

@@ -120,7 +120,7 @@ def _of_run(directory: Path) -> Iterator[Leftover]:
             yield _journal(path, name, paid.get(name))
         elif path.name == REFERENCES:
             size = _size(path)
-            yield Leftover(path, size, "vectors of the problems of benchmarks", Paid(0, None))
+            yield Leftover(path, size, "the vectors of benchmark problems", Paid(0, None))
         elif work := _work(path.name):
             yield Leftover(path, _size(path), work)
 

@@ -66,7 +66,8 @@ def plain(text: str) -> str:
 def _pattern(phrase: str) -> str:
     if _TOKEN.sub("", phrase).strip() or not any(token["one"] or token["word"] for token in _TOKEN.finditer(phrase)):
         raise ValueError(
-            f"{phrase!r} is not a phrase, which consists of words, (one|of several), [may be missing], begin* and ..."
+            f"{phrase!r} is not a phrase; a phrase consists of words, (one|of several), [may be missing], begin* and "
+            "..."
         )
     return "".join(map(_piece, _TOKEN.finditer(phrase)))
 

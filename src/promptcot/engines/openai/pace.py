@@ -31,8 +31,7 @@ _FAULTS = 0.08
 """A share of rejections up to this value does not show that the rate is too high."""
 _FEW = 8
 _IN_VAIN, _SOON = 5, 12
-"""The rate limit is dropped after over `_IN_VAIN` rejections of calls that kept to it, each before `_SOON` answers.
-"""
+"""The limit is dropped after more than `_IN_VAIN` rejections of calls that kept to it, each before `_SOON` answers."""
 _SLOWER = 0.8
 """The factor by which the rate is reduced each time."""
 _DOUBTED, _PAUSE_IN_DOUBT = 300.0, 4.0
