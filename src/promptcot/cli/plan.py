@@ -178,7 +178,7 @@ def _find(
             "the recipe",
         )
     if gpus is not None:
-        raise UsageError(f"--run-gpus: {usual} holds no run to measure in; name another one with --run")
+        raise UsageError(f"--run-gpus: {usual} contains no run to measure; name another run with --run")
     return None, f"as stated in the recipe; {usual} holds no finished run of {ENOUGH} combinations or more"
 
 

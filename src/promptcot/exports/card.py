@@ -263,7 +263,10 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
             "The rows were changed after the run: statements about its steps may not hold for all of them.",
         ),
         ("label" in origin.stages, "An answer is what most solutions of a teacher agree on; all of them can be wrong."),
-        ("label" in origin.stages, "Pass rates are those of one teacher, and coarse where it wrote few solutions."),
+        (
+            "label" in origin.stages,
+            "Pass rates are those of one teacher; they are coarse if it wrote few solutions per problem.",
+        ),
         (
             "dedup" in origin.stages,
             "Fully reworded copies are found only if a model compared the meanings of the problems.",
@@ -275,7 +278,7 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
             "No model has voted on whether the problems are well-posed, as far as is known.",
         ),
         (origin.domain == "nano", "The shipped models only know a miniature world: this set is a demonstration."),
-        (exported.license is None, "No licence is stated: it depends on those of the models and of the data."),
+        (exported.license is None, "No licence is stated; it depends on the licences of the models and of the data."),
     ]
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
 

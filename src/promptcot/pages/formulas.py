@@ -27,8 +27,8 @@ _WORD = re.compile(r"(?<![\w{\\])[A-Za-z]{3,}(?![\w}])")
 _REACH = 20_000
 """The number of characters in which the end of a formula is searched: more than a converted formula may have."""
 _PATIENCE = 50 * _REACH
-"""The number of characters of a text that are searched in vain for the ends of formulas; then the rest is shown as it
-is."""
+"""The number of characters of a text that may be searched in vain for the ends of formulas; the rest is then shown as
+it is."""
 _BLOCK = '<span class="formula'
 _LINE_END, _LINE_START = re.compile(r"[ \t]*\n[ \t]*$|[ \t]+$"), re.compile(r"[ \t]*\n?")
 _LONG = 45

@@ -204,7 +204,7 @@ WRONG = [
     ("fewer GPUs than none", "plan nano --target 1 --gpus -1", 2, "--gpus: -1 is not in the range"),
     ("too few GPUs", "plan promptcot --target 1 --gpus 3", 1, "judge-llama: one replica takes 4 GPUs, and there are 3"),
     ("no such run", "plan nano --target 1 --gpus 1 --run nowhere", 1, "nowhere/summary.json: no such file"),
-    ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "holds no run to measure in; name"),
+    ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "contains no run to measure; name"),
     ("unknown rate", "plan nano --target 1 --gpus 1 --set plan.generate.gpu=1", 1, "did you mean gpus?"),
     ("a rate of former versions", "plan nano --target 1 --gpus 1 --set plan.driver.row_seconds=1", 1, "unknown key"),
     ("unknown rates", "plan promptcot --target 1 --gpus 9 --rates fp9", 2, "--rates fp9: the recipe has fp8"),

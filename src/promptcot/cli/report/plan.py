@@ -119,7 +119,7 @@ def _cost(money: float) -> str:
 
 
 def _head(made: Made) -> Iterator[Said]:
-    plan, like = made.plan, "those of the run" if made.found else made.rates.gpu
+    plan, like = made.plan, "as in the run" if made.found else made.rates.gpu
     on = f" ({like})" if like and plan.gpus else ""
     yield "plan", f"{made.recipe}: {counted(plan.target, 'accepted problem')} on {_gpus(plan.gpus)}{on}"
     yield "rates", made.origin

@@ -97,7 +97,7 @@ def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
         longer = f"longer than {units.counted(window, 'token')}"
         yield f"{found.cut:.1%} of rows are {longer}: their completions are cut (method.overlong)"
     if found.kept < 1:
-        why = "dropped, as a cut trace has no end (method.overlong)"
+        why = "dropped, because a cut trace has no end (method.overlong)"
         yield f"{1 - found.kept:.1%} of rows are longer than {units.counted(window, 'token')}: they are {why}"
     if counted.lengths_from.startswith("assumed") and recipe.data.tokens_per_row and recipe.method.kind != "grpo":
         yield f"assumed: log-normal lengths with σ = {SPREAD:g}, up to the window"
@@ -142,7 +142,7 @@ def _devices(recipe: TrainRecipe) -> str:
 def _memory(run: DryRun) -> Iterator[str]:
     need = run.memory
     if need is None or run.shape is None:
-        yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
+        yield f"memory of each device: not computed, because the model's shape is not known ({run.shape_from})"
         return
     yield f"memory of each device, at {_tokens(run.recipe)} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
