@@ -227,7 +227,7 @@ def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
         yield "  tokens", found.tokens, "in $PROMPTCOT_CACHE, for the next start"
     if found.data is not None:
         where = "in the cache of the Hub: files and Arrow" if found.fetched else "the files of data.path"
-        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters a token" if found.assumed else ""
+        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters per token" if found.assumed else ""
         yield "  data", found.data, where + guess
 
 

@@ -26,11 +26,7 @@ def effort(run: DryRun) -> Iterator[str]:
         yield item("each step", _batch(run.recipe))
         yield from _published_steps(run, None)
         return
-    yield (
-        "work"
-        if run.work
-        else f"work: unknown, because the number of rows is unknown; for {counted(_EXAMPLE_ROWS, 'row')}"
-    )
+    yield "work" if run.work else f"work for {counted(_EXAMPLE_ROWS, 'row')}, because the number of rows is unknown"
     yield from _steps(run, done)
     yield from _hours(run, done)
 

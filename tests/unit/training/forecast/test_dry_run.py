@@ -59,7 +59,7 @@ def test_without_a_tokenizer_characters_are_divided_and_that_is_said(rows: str) 
     again = dry_run(recipe)
     assert again.counted.lengths is not None
     assert again.counted.lengths.mean == 100  # 350 characters
-    assert "(assumed: 3.5 characters a token" in told(again)
+    assert "(assumed: 3.5 characters per token" in told(again)
 
 
 def test_limit_and_held_out_share_lower_the_rows(rows: str) -> None:
