@@ -358,7 +358,7 @@ def test_preferences_and_rewards_are_promised_neither_packing_nor_files_of_the_h
     for found in (preferences, rewards):
         assert "packed instead" not in told(found)
         assert "no source is given" not in told(found)
-    assert "the files of data.path, assumed: 3.5 characters a token" in told(preferences)
+    assert "the files of data.path, assumed: 3.5 characters per token" in told(preferences)
     assert rewards.disk is not None
     assert (rewards.disk.tokens, rewards.disk.data) == (None, None)
     assert "log-normal" not in told(rewards)  # all completions are taken to be as long as they can be
