@@ -26,7 +26,7 @@ PARENT = "PROMPTCOT_PARENT"
 
 INTERRUPTED = 130
 _ONE_REQUEST = 1.0
-"""Signals within so many seconds count as one request: terminals and `timeout` signal a process and its group."""
+"""Signals within this many seconds count as one request: terminals and `timeout` signal a process and its group."""
 _LOOK_FOR_PARENT = 0.25
 _SHOW_CURSOR = b"\x1b[?25h"
 

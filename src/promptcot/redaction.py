@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote
 MASK = "***"
 _SHORTEST, _LONGEST_WORD = 8, 16
 _FEWEST_CHARACTERS = 5
-"""The least number of different characters in a secret; placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
+"""The minimum number of different characters in a secret; placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
 
 _NAMED_LIKE_KEYS = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|_PASS|_PAT|_SAS|ACCESS_KEY_ID|CONNECTION_STRING)_?\d*$"

@@ -88,7 +88,8 @@ def _key_of(row: Row, number: int) -> str:
     turns = row.get("messages", [{}])
     if "completion" not in row or not (isinstance(turns, list) and turns):
         raise InputError(
-            f"training row {number}: it has no trace (`completion`, and a turn in `messages`); see `label`"
+            f"training row {number}: it has no trace (a `completion`, and `messages` with at least one turn); "
+            "`promptcot label` writes such rows"
         )
     key = row.get("label") or row.get("id")
     return key if isinstance(key, str) else repr(key)

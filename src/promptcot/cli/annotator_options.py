@@ -51,11 +51,11 @@ annotator_options = together(
         type=WHOLE,
         default=2,
         show_default=True,
-        help="Retries for a reply that cannot be parsed. Truncated replies are not retried.",
+        help="Number of retries for a reply that cannot be parsed. Truncated replies are not retried.",
     ),
     model_options(temperature=0.6),
 )
-"""Who annotates, in which words, and how often an unreadable reply is asked for again."""
+"""The annotators, the wording of their prompts, and the number of retries for an unreadable reply."""
 
 
 def annotators(options: Mapping[str, Any]) -> list[Annotator]:

@@ -36,8 +36,8 @@ def _ports(ctx: click.Context, param: click.Parameter, value: str | None) -> ran
 def _no_batches(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         raise click.BadParameter(
-            "rows are no longer sent to the cluster in batches: this process sends one request per row. "
-            "Leave it out; --concurrency limits the concurrent requests"
+            "rows are no longer sent to the cluster in batches: this process sends one request per row. Leave this "
+            "option out; --concurrency limits the concurrent requests"
         )
 
 

@@ -89,8 +89,8 @@ from promptcot.storage.outputs import Output
 def command(shard: Shard | None, **options: Any) -> int:
     """Sample combinations of concepts that belong together, and write a prompt for each.
 
-    The first concept is sampled by its frequency, each further one by how often it occurs together with those already
-    chosen and by the similarity of their embeddings. No combination occurs twice.
+    The first concept is sampled by its frequency, each further concept by how often it occurs together with the
+    concepts already chosen and by the similarity of their embeddings. No combination occurs twice.
     """
     columns, options = take_columns(options, say)
     concepts = str(options["data_path"])

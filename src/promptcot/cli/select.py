@@ -76,7 +76,10 @@ _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed
 @click.option(
     "--size",
     type=COUNT,
-    help="Maximum number of problems. If a share has too few, the others make up for it.  [default: no limit]",
+    help=(
+        "Maximum number of problems. If a share has too few problems, the other shares make up for it.  [default: no "
+        "limit]"
+    ),
 )
 @click.option(
     "--balance",

@@ -113,7 +113,7 @@ def _unfit(name: str, before: Sequence[str]) -> str | None:
     if not _BLOCK.fullmatch(name) or len(name) > _LONGEST_BLOCK:
         return f"{name!r} is not a valid name of a block: use lower-case letters, with underscores between them"
     if name in TAKEN:
-        return f"{name!r} is a field of rows with another meaning"
+        return f"{name!r} is the name of a field of rows, which has another meaning"
     return f"{name!r} is given twice" if name in before else None
 
 

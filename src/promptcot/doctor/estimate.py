@@ -72,9 +72,9 @@ class Estimate:
             )
         yield note(f"estimate for {'at most ' if target else ''}{self._described(most)}")
         yield note(
-            f"computed as the sum of rows × seconds per row over the stages: the shorter time assumes that the rate "
-            f"grows with the calls at a time, from {tried} to {self.at_a_time(most):,}, the longer that it does not; "
-            f"{tried} rows are too few for an interval"
+            "computed as the sum of rows × seconds per row over the stages: the shorter time assumes that the rate "
+            f"grows with the number of concurrent calls, from {tried} to {self.at_a_time(most):,}; the longer time "
+            f"assumes that it does not. {tried} rows are too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
             yield note(f"not in the estimate, because no row reached it: {unseen}")

@@ -25,7 +25,7 @@ from promptcot.storage.paths import PARTIAL, SUFFIXES
 from promptcot.storage.reviews import REVIEWS
 
 State = Literal["finished", "being written", "interrupted", "incomplete"]
-"""`incomplete`: it ended, and files that its summary tells of are gone."""
+"""`incomplete`: the run ended, but files that its summary names are missing."""
 
 _NOT_ROWS = {"encode", SET.removesuffix(".jsonl"), REVIEWS.removesuffix(".jsonl")}
 """Files whose rows are not those of a step: the concepts' vectors, the set, the reviews."""
@@ -35,7 +35,7 @@ _ORDER = (
     *("sample", "generate", "judge-*", "filter", "verify-*", "verify", "embed-dedup", "dedup", "embed-decontaminate"),
     *("decontaminate", "confirm-decontaminate", "solve", "label", "review", "select", "*"),
 )
-"""The order of steps where no summary has it."""
+"""The order of steps if no summary states it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ class JudgePair:
     kappa: float | None
     verdicts: Mapping[tuple[str, str], int]
     criteria: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """By criterion on how many problems both gave the same rating, and of how many."""
+    """For each criterion: the number of problems with the same rating from both judges, and the number that both
+    rated."""
 
 
 @dataclass(frozen=True, slots=True)

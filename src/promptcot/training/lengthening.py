@@ -56,8 +56,8 @@ class Length(TrainerCallback):  # type: ignore[misc]
         if was != rate:
             self._say(
                 f"note: the learning rate ({args.lr_scheduler_type.value}) continues as in a run of {now:,} "
-                f"steps: {rate:.3g} at step {state.global_step + 1:,}, where that of {before:,} steps had come to "
-                f"{was:.3g}"
+                f"steps: {rate:.3g} at step {state.global_step + 1:,}, while the run of {before:,} steps had "
+                f"reached {was:.3g}"
             )
 
 

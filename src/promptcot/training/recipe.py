@@ -207,7 +207,7 @@ class TrainRecipe(Section):
         packed = self.method.kind == "sft" and self.method.packing and self.schedule.micro_batch == 1
         if parallel.context > 1 and not packed:
             raise ValueError(
-                "parallelism.context cuts one packed sequence at a time: it is for method.kind = 'sft' with "
+                "parallelism.context splits one packed sequence at a time, so it needs method.kind = 'sft' with "
                 "method.packing = true and schedule.micro_batch = 1"
             )
         if lora is not None and lora.bits and parallel.divides_weights:

@@ -20,7 +20,7 @@ from promptcot.training.data.prompts import Prompts
 from promptcot.training.method_recipe import Grpo
 
 _TAKEN = {"prompt", "prompts", "completions", "answer"}
-"""Columns that TRL already passes under these names."""
+"""Names under which TRL itself passes columns."""
 
 
 class CheckedReward:

@@ -38,7 +38,7 @@ _YEAR = 365 * 24 * 3600
 _DECISIONS: Mapping[str, Any] = {"accept": "accept", "reject": "reject"}
 _STATES = {
     "being written": "This run is being written. Reload the page to see new problems.",
-    "interrupted": "This run was interrupted. The page shows what it had written.",
+    "interrupted": "This run was interrupted. The page shows what the run had written.",
     "incomplete": "Some files of this run are gone. The page shows what the others contain.",
 }
 

@@ -111,7 +111,7 @@ def test_judges_are_named_only_where_there_were_some_and_a_kind_of_training_is_n
     found = origin()
     judged = Origin("x", found.manifest, {"stages": {**found.stages, "judge-a": stage(90, 90)}})
     assert "from combinations of concepts." in card(found, exported())
-    assert "judges among them" in card(judged, exported())
+    assert "including judges" in card(judged, exported())
     assert "in columns for supervised fine-tuning, as read by TRL 1" in card(
         found, exported(to="sft", kind="sft", framework="TRL 1")
     )

@@ -38,7 +38,7 @@ REFUSED = {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
         "method": {"packing": False},
     },
-    "it is for method.kind = 'sft'": {
+    "so it needs method.kind = 'sft'": {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
         "method": {"kind": "dpo"},
     },

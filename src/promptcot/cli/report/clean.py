@@ -54,6 +54,7 @@ def _again(of: Leftovers) -> Iterator[str]:
     money = cost_words(sum(costs) if costs else None) + unpriced
     calls = sum(one.calls for one in counts)
     yield (
-        f"without these, the same command, a larger target or a newer parser repeats up to {counted(calls, 'call')} "
+        "if these are removed, the same command, a larger target or a newer parser repeats up to "
+        f"{counted(calls, 'call')} "
         f"({money}); --keep-calls removes only what costs no calls"
     )

@@ -81,7 +81,7 @@ def _counts(counted: Counted) -> Iterator[str]:
         yield _known(mean, "tokens a row", counted.lengths_from)
     if counted.left_out:
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counted.left_out.items())
-        yield f"left out, as in the training: {reasons}"
+        yield f"left out, as in training: {reasons}"
 
 
 def _known(value: float | None, what: str, source: str) -> str:
@@ -97,7 +97,7 @@ def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
         longer = f"longer than {units.counted(window, 'token')}"
         yield f"{found.cut:.1%} of rows are {longer}: their completions are cut (method.overlong)"
     if found.kept < 1:
-        why = "dropped, as a cut trace has no end (method.overlong)"
+        why = "dropped, because a cut trace has no end (method.overlong)"
         yield f"{1 - found.kept:.1%} of rows are longer than {units.counted(window, 'token')}: they are {why}"
     if counted.lengths_from.startswith("assumed") and recipe.data.tokens_per_row and recipe.method.kind != "grpo":
         yield f"assumed: log-normal lengths with σ = {SPREAD:g}, up to the window"
@@ -142,7 +142,7 @@ def _devices(recipe: TrainRecipe) -> str:
 def _memory(run: DryRun) -> Iterator[str]:
     need = run.memory
     if need is None or run.shape is None:
-        yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
+        yield f"memory of each device: not computed, because the model's shape is not known ({run.shape_from})"
         return
     yield f"memory of each device, at {_tokens(run.recipe)} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
@@ -227,7 +227,7 @@ def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
         yield "  tokens", found.tokens, "in $PROMPTCOT_CACHE, for the next start"
     if found.data is not None:
         where = "in the cache of the Hub: files and Arrow" if found.fetched else "the files of data.path"
-        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters a token" if found.assumed else ""
+        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters per token" if found.assumed else ""
         yield "  data", found.data, where + guess
 
 
@@ -261,7 +261,7 @@ def _hints(run: DryRun) -> Iterator[str]:
         yield "to make it fit, the best first" if run.changes[0].fits else "nothing here makes it fit; nearest first"
         for change in run.changes[:_SHOWN_CHANGES]:
             yield f"  {change}"
-            host = f", and {sized(change.need.on_host)} of the host" if change.need.on_host else ""
+            host = f", and {sized(change.need.on_host)} on the host" if change.need.on_host else ""
             yield f"      {sized(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
     for data in run.recipe.data.sources:

@@ -26,7 +26,7 @@ def effort(run: DryRun) -> Iterator[str]:
         yield item("each step", _batch(run.recipe))
         yield from _published_steps(run, None)
         return
-    yield "work" if run.work else f"work: unknown, as the number of rows is; for {counted(_EXAMPLE_ROWS, 'row')}"
+    yield "work" if run.work else f"work for {counted(_EXAMPLE_ROWS, 'row')}, because the number of rows is unknown"
     yield from _steps(run, done)
     yield from _hours(run, done)
 
@@ -104,9 +104,12 @@ def _hours(run: DryRun, done: Work) -> Iterator[str]:
     source = recipe.hardware.mfu_source or "no source is given"
     yield item("", f"assumed: an MFU of {_mfu(recipe)} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s: {source}")
     if recipe.precision.dtype == "float32":
-        yield item("", "note: that peak is bfloat16's; float32 takes several times as long")
+        yield item("", "note: this is the peak of bfloat16; float32 takes several times as long")
     if not device.bfloat16:
-        note = f"{device.name} has no units for bfloat16; the peak is float16's, which it will not reach"
+        note = (
+            f"{device.name} has no units for bfloat16; the peak used here is that of float16, which a training run "
+            "will not reach"
+        )
         yield item("", f"note: {note}")
     yield from _published_hours(run, done, lengths, device.flops)
 
@@ -122,13 +125,13 @@ def _way(recipe: TrainRecipe, done: Work, ends: list[float], lengths: Lengths, p
     wall = [end / recipe.parallelism.devices for end in ends]
     way, longer = ("packed", lengths.packed) if packed else ("padded", lengths.padded)
     waiting = (
-        f"{longer:.2f} times what the tokens alone take, with {'' if packed else 'padding and '}"
+        f"{longer:.2f} times the time for the tokens alone, because of {'' if packed else 'padding and '}"
         "waiting for the fullest batch"
     )
     if packed != recipe.method.packing:
         return f"{way} instead: {_interval(ends)} ({waiting})"
     each = "–".join(dict.fromkeys(f"{end * 3600 / done.steps:,.1f}" for end in wall))
-    return f"{way}: {_interval(ends)}: {_interval(wall)} on {devices_of(recipe)}, {each} s a step ({waiting})"
+    return f"{way}: {_interval(ends)}, or {_interval(wall)} on {devices_of(recipe)}, {each} s per step ({waiting})"
 
 
 def _interval(ends: list[float]) -> str:
@@ -151,7 +154,7 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     ends = _ends(recipe, done, peak, lengths, told.packing)
     head = f"{told.gpu_hours:,g} GPU-hours, {way}"
     if ends[0] <= told.gpu_hours <= ends[1]:
-        yield item("published", f"{head}: within what is computed for {way} rows")
+        yield item("published", f"{head}: within the range computed for {way} rows")
         return
     times = "–".join(dict.fromkeys(f"{told.gpu_hours / end:.1f}" for end in reversed(ends)))
     low, alone = recipe.hardware.mfu[0], told.gpu_hours / longer
@@ -159,4 +162,4 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     length = mean_length_for(run.shape, recipe, done, lengths, alone * 3600 * peak * low)
     if length <= recipe.schedule.max_length:
         reasons += f", or rows of {length:,.0f} tokens on average at {low:.0%}"
-    yield item("published", f"{head}: {times} times what is computed. Possible explanation: {reasons}")
+    yield item("published", f"{head}: {times} times the computed hours. Possible explanation: {reasons}")

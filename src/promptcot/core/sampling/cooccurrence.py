@@ -19,7 +19,7 @@ Int = NDArray[np.integer[Any]]
 Damping = Literal["raw", "log1p"]
 
 _DEPTH, _DEEPER = 16, 8
-"""How many entries of each row are read first, and the factor if that was not enough."""
+"""The number of entries of each row that are read first, and the factor by which it grows if they do not suffice."""
 
 _CELLS = 1 << 19
 """The number of entries in memory at a time."""

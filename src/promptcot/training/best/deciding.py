@@ -63,4 +63,4 @@ CRITERIA: Mapping[str, Criterion] = {
     "validation": Criterion(VALIDATION_LOSS, "validation loss", more_is_better=False),
     "eval": Criterion(PASS_AT_1, "pass@1", more_is_better=True),
 }
-"""By what `checkpoints.best` calls them."""
+"""The criteria, by their names in `checkpoints.best`."""

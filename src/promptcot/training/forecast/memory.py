@@ -79,10 +79,10 @@ class _Layout:
     """The bytes of an element of each kind. `stream` is the residual stream between layers."""
 
     master: int
-    """Of a weight in the model."""
+    """The bytes of a weight in the model."""
     gradient: int
     computed: int
-    """Of an input of a matrix product."""
+    """The bytes of an input of a matrix product."""
     stream: int
 
     @property
