@@ -26,9 +26,31 @@ PARENT = "PROMPTCOT_PARENT"
 
 INTERRUPTED = 130
 _ONE_REQUEST = 1.0
-"""Signals within so many seconds count as one request: terminals and `timeout` signal a process and its group."""
+"""Signals within this many seconds count as one request: terminals and `timeout` signal a process and its group."""
 _LOOK_FOR_PARENT = 0.25
 _SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let requests wait until the block is over, because an import that is cut short cannot be repeated."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def handled() -> None:
+    """Tell CPython that a KeyboardInterrupt was handled, so that the exit code of the program counts.
+
+    One that passed through `exec` of a text, as dataclasses and namedtuples use, leaves a mark with which the process
+    ends by SIGINT whatever its exit code; the next such call removes the mark (pythonrun.c, run_eval_code_obj).
+    """
+    exec("")
 
 
 class Listener:

@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote
 MASK = "***"
 _SHORTEST, _LONGEST_WORD = 8, 16
 _FEWEST_CHARACTERS = 5
-"""The least number of different characters in a secret; placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
+"""The minimum number of different characters in a secret; placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
 
 _NAMED_LIKE_KEYS = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|_PASS|_PAT|_SAS|ACCESS_KEY_ID|CONNECTION_STRING)_?\d*$"
@@ -208,8 +208,8 @@ def holds_credentials(address: str) -> bool:
 
 
 def keys_in(value: Any, name: str = "") -> Iterator[str]:
-    """The names of the fields of a JSON value that hold a key, at any depth. A text that is a key counts under any
-    name.
+    """The names of the fields of a JSON value that hold a key, at any depth. A text that looks like a key counts
+    whatever the name of its field.
     """
     if isinstance(value, Mapping):
         yield from chain.from_iterable(keys_in(one, str(field)) for field, one in value.items())

@@ -291,6 +291,7 @@ class OfReviews:
     """Reviews: a line that is whole counts, one that is damaged is skipped or counted, and the next one is not lost."""
 
     def make(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         for number in range(12):
             decision: Decision = "accept" if number % 3 else "reject"
             append(

@@ -108,7 +108,7 @@ def test_what_came_to_nothing_has_its_problem_told() -> None:
     written = promptcot.generate(promptcot.sample(n=3), model=writer())
     assert written.problem is None
     bad = [{**row, "judge": "j", "judgement": "bad"} for row in written]
-    assert "filter: none of 3 rows came through (bad: 3)" in str(promptcot.filter(bad).problem)
+    assert "filter: none of 3 rows passed (bad: 3)" in str(promptcot.filter(bad).problem)
 
 
 def test_a_journal_makes_a_verb_resumable(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         promptcot.UsageError,
         "is not a valid stage name",
     ),
-    ("no judged rows", lambda: promptcot.filter(), promptcot.UsageError, "one judge or more"),
+    ("no judged rows", lambda: promptcot.filter(), promptcot.UsageError, "at least one judge"),
     ("no traces", lambda: promptcot.solve(INPUTS, n=0), promptcot.UsageError, "n: 0"),
     ("an unknown bound", lambda: promptcot.label(INPUTS, min_agree=0.5), TypeError, "'min_agree'"),
     ("a bound beyond 1", lambda: promptcot.label(INPUTS, min_agreement=7), promptcot.UsageError, "between 0 and 1"),

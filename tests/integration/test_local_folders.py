@@ -61,7 +61,7 @@ def test_no_tokenizer_is_made_up_where_the_folder_has_none(tmp_path: Path, folde
 def test_a_model_that_keeps_anything_but_keys_and_values_is_unusable(
     tmp_path: Path, kind: str, shape: dict[str, Any]
 ) -> None:
-    with pytest.raises(EngineUnusable, match=f"attention layers, and {kind} has others"):
+    with pytest.raises(EngineUnusable, match=f"attention layers, but {kind} has other layers"):
         LocalEngine(save_model(tmp_path / kind, kind, **shape))
 
 

@@ -39,7 +39,7 @@ async def test_the_command_serves_until_it_is_told_to_end(started: subprocess.Po
     started.send_signal(how)
     out, err = await asyncio.to_thread(started.communicate, timeout=PATIENCE)
     assert (status, started.returncode, err) == (500, 0, "")
-    assert out == "1 call, 0 answered, 0 of them again; at most 1 at a time\n500: 1\n"
+    assert out == "1 call, 0 answered, 0 of them repeated; at most 1 at a time\n500: 1\n"
 
 
 def test_the_command_ends_with_1_where_the_port_is_in_use() -> None:

@@ -51,7 +51,7 @@ def test_a_page_says_what_a_decision_does_not_change(tmp_path: Path) -> None:
     write(run / "set.jsonl", [problem(1)])
     words = {
         ("p4", "accept"): "An acceptance does not override a step",
-        ("p2", "accept"): "The next run takes it back",
+        ("p2", "accept"): "The next run includes it again",
         ("p1", "reject"): "The next run, select and export leave this problem out",
     }
     with serving(run) as (_, client):

@@ -254,7 +254,7 @@ def test_the_estimate_tells_what_it_does_not_know() -> None:
 
 def test_the_estimate_for_a_target_takes_the_yield_of_the_trial() -> None:
     whole = estimate(limited(recipe_of(), target=10), generate=watch(3, 6.0))
-    assert "for 10 accepted, if 2 of 3 are: 15 combinations" in words(list(whole.findings(2)))
+    assert "for 10 problems, if 2 of 3 are accepted: 15 combinations" in words(list(whole.findings(2)))
     assert "none of 3 was accepted" in words(list(whole.findings(0)))
 
 

@@ -165,4 +165,4 @@ _KINDS: Mapping[str, Kind] = {
     "on_progress": (callable, "a function that can be called"),
 }
 _OWN_KINDS: Mapping[tuple[str, str], Kind] = {("select", "levels"): _SHARES, ("select", "model"): _NAME}
-"""Checks of functions whose arguments have a different meaning."""
+"""Different checks for single functions, in which these arguments have another meaning."""

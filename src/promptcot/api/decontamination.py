@@ -47,7 +47,7 @@ def decontaminate(
     """
     read, names = columns_of(columns), None if against is None else _names(against)
     if confirm is not None and semantic is None:
-        raise UsageError("confirm: it checks the matches of semantic, so give a model for semantic as well")
+        raise UsageError("confirm checks the matches that semantic finds, so give a model for semantic as well")
     if (journal := working.get("journal")) is not None:
         output = Path(journal) / f"{Decontaminate.name}.jsonl"
         check_paths(map(Read, files_of(names or ())), [Written.of(output, "file")])

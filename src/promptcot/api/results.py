@@ -146,10 +146,10 @@ class RunResult:
 
     directory: Path
     counts: Mapping[str, StageCounts]
-    """By step, in order; with `encode` if vectors were computed."""
+    """The counts of each step, in order; `encode` is among the steps if vectors were computed."""
     last: str
     problem: str | None = None
-    """The problem and its remedy, if nothing came out or most replies of a step were unusable."""
+    """What went wrong and how to fix it, if the run produced nothing or most replies of a step were unusable."""
     _files: dict[str, FileRows] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -166,7 +166,7 @@ class RunResult:
         """The rows of `set.jsonl`, flat and complete. Raises InputError if the run ended before the set was made."""
         path = self.directory / SET
         if not path.exists():
-            raise InputError(f"{path}: the run has no set, which is made after `filter` (docs/recipes.md)")
+            raise InputError(f"{path}: the run has no set; sets are made after `filter` (docs/recipes.md)")
         return self._files.setdefault(SET, FileRows(path))
 
     def rows(self, step: str) -> Sequence[Row]:

@@ -48,7 +48,7 @@ def select(
     `solve`.
     """
     if not labelled:
-        raise UsageError("select: give labelled rows, of one file or more")
+        raise UsageError("select: give the labelled rows of at least one file")
     settings = Settings.of(
         pass_rate=pass_rate,
         model=model,

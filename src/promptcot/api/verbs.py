@@ -281,7 +281,7 @@ def _named(concepts: Any) -> Any:
 def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
     """Keep the problems that the judges call perfect; each of `judged` holds the rows of one judge, joined by `id`."""
     if not judged:
-        raise UsageError("filter: give the rows of one judge or more")
+        raise UsageError("filter: give the rows of at least one judge")
     with workplace(None) as folder:
         files = [as_file(rows, folder, f"judged-{place}") for place, rows in enumerate(judged)]
         with Output(folder / "filter.jsonl", "filter") as output:

@@ -1,7 +1,7 @@
 """The chain recipe: reads TOML into a checked and complete `Distill` or `ColdStart`.
 
 Decides the keys, and which recipes are chains: those with the key `chain`. `promptcot.recipe` reads and checks tables;
-the trainings and evaluations in a chain have recipes of their own.
+the training runs and evaluations in a chain have recipes of their own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Asked(Model):
 
 
 class Training(Section):
-    """A training: the name or file of its recipe, the base model, and overrides as in `--set`."""
+    """A training run: the name or file of its recipe, the base model, and overrides as in `--set`."""
 
     recipe: str
     model: str
@@ -124,7 +124,7 @@ class Annotate(Asked):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.annotators and self.model != nano.NAME:
-            raise ValueError("annotators and model exclude each other: write NAME=MODEL for each of several models")
+            raise ValueError("annotators and model cannot be combined: write NAME=MODEL for each of several models")
         return self
 
 

@@ -77,8 +77,8 @@ def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
     except ValueError as error:
         [(label, count)] = Counter(keys).most_common(1)
         raise InputError(
-            f"{count} of {len(rows)} training rows have the label {label!r}, so not each of them can get the trace "
-            "of a problem with another one; take more problems, or leave the control out (control = false)"
+            f"{count} of {len(rows)} training rows have the label {label!r}, so there are too few traces with "
+            "other labels to give each of them one; take more problems, or leave the control out (control = false)"
         ) from error
     return [_with_trace(row, rows[place]) for row, place in zip(rows, order, strict=True)]
 
@@ -88,7 +88,8 @@ def _key_of(row: Row, number: int) -> str:
     turns = row.get("messages", [{}])
     if "completion" not in row or not (isinstance(turns, list) and turns):
         raise InputError(
-            f"training row {number}: it has no trace (`completion`, and a turn in `messages`); see `label`"
+            f"training row {number}: it has no trace (a `completion`, and `messages` with at least one turn); "
+            "`promptcot label` writes such rows"
         )
     key = row.get("label") or row.get("id")
     return key if isinstance(key, str) else repr(key)

@@ -14,7 +14,7 @@ from promptcot.recipe.schema import Served
 from promptcot.storage.paths import SUFFIXES
 
 MODEL = "model"
-"""The model in the output folder of a training."""
+"""The model in the output folder of a training run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,19 +28,22 @@ def program(arguments: Sequence[str]) -> int:
 
     A signal after the exit code is known does not change it.
     """
-    from promptcot.interruption import INTERRUPTED, Program, end_with_parent
+    from promptcot.interruption import INTERRUPTED, Program, end_with_parent, handled, held
 
     signals = Program(f"Stopped at once. {_KEPT}")
     try:
-        signals.begin()
-        end_with_parent()
-        from promptcot.cli.report.terminal import guard
+        with held():
+            from promptcot.cli import root  # noqa: F401 — stopped_early needs it whole
+            from promptcot.cli.report.terminal import guard
 
+            signals.begin()
+        end_with_parent()
         guard()
         code = main(arguments)
         signals.over()
     except KeyboardInterrupt:  # before the command began, or while it ended
         signals.over()
+        handled()
         say_interrupted()
         from promptcot.cli.root import stopped_early
 

@@ -23,7 +23,7 @@ from promptcot.storage.overlap import Read, Written, check_paths
 from promptcot.storage.paths import Kind, url_of
 
 _WELL = (0, 3)
-"""Exit codes with which there is a result."""
+"""Exit codes of commands that have written a result."""
 _MAIN = ("output_path", "output_dir")
 _HELP = (
     "Required when the output is at an address (s3://, gs://, hdfs://): a local directory, on a disk that outlives the "
@@ -32,7 +32,7 @@ _HELP = (
 
 
 _READY = "promptcot.paths"
-"""Marks a callback that was wrapped already: a verb is looked up more than once."""
+"""Marks a callback that is already wrapped, because a verb can be looked up more than once."""
 
 
 def with_addresses(command: click.Command) -> click.Command:

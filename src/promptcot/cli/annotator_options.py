@@ -24,7 +24,7 @@ from promptcot.stages.protocol import Stage
 from promptcot.storage.overlap import MODEL, Read
 
 Rows = Callable[[Sequence[str]], Iterator[Row]]
-"""Starts reading the rows for annotators of these names anew; each row names its annotator."""
+"""Takes names of annotators, and starts reading the rows for them from the beginning. Each row names its annotator."""
 
 
 class NamedModel(NameOr):
@@ -51,17 +51,17 @@ annotator_options = together(
         type=WHOLE,
         default=2,
         show_default=True,
-        help="Retries for a reply that cannot be parsed. Truncated replies are not retried.",
+        help="Number of retries for a reply that cannot be parsed. Truncated replies are not retried.",
     ),
     model_options(temperature=0.6),
 )
-"""Who annotates, in which words, and how often an unreadable reply is asked for again."""
+"""The annotators, the wording of their prompts, and the number of retries for an unreadable reply."""
 
 
 def annotators(options: Mapping[str, Any]) -> list[Annotator]:
     """The annotators that the options name. Raises UsageError."""
     if options["annotators"] and options["model_path"] != nano.NAME:
-        raise UsageError("--model-path and --annotator exclude each other: write --annotator NAME=MODEL for each model")
+        raise UsageError("--model-path and --annotator cannot be combined: write --annotator NAME=MODEL for each model")
     if options["base_url"] and not options["annotators"] and options["model_path"] == nano.NAME:
         return [Annotator("annotator", nano.NAME)]  # the only model that the server has
     return annotators_of(options["annotators"], options["model_path"])

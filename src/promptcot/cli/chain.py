@@ -70,9 +70,10 @@ def command() -> None:
 @click.option("--eval-recipe", type=EVAL_RECIPE, required=True, help="Evaluation recipe whose benchmarks are held out.")
 @changes_option(help="Override one key of that recipe.")
 def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
-    """Remove problems that a student will be evaluated on, and problems that contain one of them.
+    """Remove problems of the benchmarks on which a student will be evaluated, and problems that contain one of these.
 
-    Problems that differ only in numbers are kept; `promptcot decontaminate` removes these, too.
+    Problems that differ from a benchmark problem only in numbers are kept; `promptcot decontaminate` removes these,
+    too.
     """
     benchmarks = load_eval(eval_recipe, changes).benchmarks
     check_paths(benchmark_files(benchmarks), [Written.of(output_path, "file")])

@@ -36,8 +36,8 @@ def _ports(ctx: click.Context, param: click.Parameter, value: str | None) -> ran
 def _no_batches(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         raise click.BadParameter(
-            "rows are no longer sent to the cluster in batches: this process sends one request per row. "
-            "Leave it out; --concurrency limits the concurrent requests"
+            "rows are no longer sent to the cluster in batches: this process sends one request per row. Leave this "
+            "option out; --concurrency limits the concurrent requests"
         )
 
 
@@ -83,7 +83,7 @@ cluster_options = together(
         help="Range of ports that servers on the cluster may listen on.  [default: any]",
     ),
 )
-"""Where models are served; `take_scale` reads them."""
+"""The options that say where models are served; `take_scale` reads them."""
 
 no_batches = click.option("--batch-size", callback=_no_batches, expose_value=False, hidden=True)
 """An option of earlier versions, refused with the reason."""
@@ -98,7 +98,7 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
     runner, address = rest.pop("runner"), rest.pop("ray_address")
     how = {name: rest.pop(name) for name in _HOW}
     if runner == "local" and address is not None:
-        raise UsageError(f"--runner local and --ray-address {address} exclude each other")
+        raise UsageError(f"--runner local and --ray-address {address} cannot be combined")
     if runner != "ray" and address is None:
         if given := [f"--{name.replace('_', '-')}" for name, value in how.items() if value is not None]:
             raise UsageError(f"{', '.join(given)}: needs --ray-address, the address of the Ray cluster")

@@ -55,7 +55,7 @@ from promptcot.storage.paths import beside
     type=SHARE,
     default=NEAR,
     show_default=True,
-    help="Cosine similarity from which two problems count as near; used with --semantic.",
+    help="Minimum cosine similarity of problems that count as near; used with --semantic.",
 )
 @click.option(
     "--confirm",

@@ -38,8 +38,7 @@ from promptcot.storage.paths import beside
     type=SHARE,
     default=NEAR,
     show_default=True,
-    help="Similarity from which two problems count as copies: of their sequences of words or characters, or of their "
-    "character n-grams.",
+    help="Minimum similarity of copies, by their sequences of words or characters, or by their character n-grams.",
 )
 @switch("--mask-numbers", "Also treat problems that differ only in numbers as copies.")
 @click.option(
@@ -53,7 +52,7 @@ from promptcot.storage.paths import beside
     type=SHARE,
     default=0.95,
     show_default=True,
-    help="Cosine similarity from which embeddings count as equal; used with --semantic.",
+    help="Minimum cosine similarity of the embeddings of copies; used with --semantic.",
 )
 @serving_options
 @columns_option

@@ -72,7 +72,10 @@ def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...
     overrides = {f"server.{key}": value for key, value in server.items()}
     alone = recipe is None and bool(server["base_url"] or server["model"])
     if alone and changes:
-        raise UsageError("--set changes a recipe: name one, such as `promptcot doctor endpoint --base-url …`")
+        raise UsageError(
+            "--set changes a recipe, and no recipe is named: write, for example, `promptcot doctor endpoint "
+            "--base-url …`"
+        )
     resolved = _server_alone(server) if alone else load(recipe or "nano", changes, overrides)
     examination = _Examination(resolved, output_dir or Path("out") / resolved.name, alone)
     return wait_for(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))

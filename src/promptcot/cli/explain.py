@@ -31,8 +31,8 @@ from promptcot.stages.explain import Explain
 def command(prompt_like: Path | None, **options: Any) -> int:
     """Have annotators write the rationale that leads from the concepts and the level to each problem.
 
-    A row that names an annotator is sent to that one, all other rows to every annotator. Run the same command again
-    after an interruption: finished calls are not repeated.
+    A row that names an annotator is sent to that annotator. All other rows are sent to every annotator. Run the same
+    command again after an interruption: finished calls are not repeated.
     """
     columns, options = take_columns(options, say)
     loaded = domains.load(domain_of(options))

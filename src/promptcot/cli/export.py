@@ -60,14 +60,19 @@ _GROUPS = {
     help="Output folder. It appears only when it is complete, and replaces an earlier export.",
 )
 @click.option(
-    "--to", required=True, metavar=f"[{'|'.join(FORMATS)}]", help="Format: that of a trainer, or of a kind of training."
+    "--to",
+    required=True,
+    metavar=f"[{'|'.join(FORMATS)}]",
+    help="Trainer, or kind of training, whose format is written.",
 )
 @click.option(
     "--layout",
     metavar="LAYOUT",
     shell_complete=completing(known.layouts),
-    help="Layout of prompts for trainers that read several: messages or text; for sft also conversation or "
-    "prompt-completion.  [default: messages if the trainer reads them]",
+    help=(
+        "Layout of prompts, for trainers that read several layouts: messages or text; for sft also conversation or "
+        "prompt-completion.  [default: messages if the trainer reads them]"
+    ),
 )
 @columns_option
 @click.option("--disputed", is_flag=True, help="Keep rows whose traces do not agree on the answer.")
@@ -81,8 +86,10 @@ _GROUPS = {
     "--style",
     metavar="STYLE",
     shell_complete=completing(known.styles),
-    help="Format of a prompt in the text layout, as in `solve`: deepseek-r1 or qwq. row, for all layouts, keeps the "
-    "row's own prompt and system message.  [default: the domain's]",
+    help=(
+        "Format of a prompt in the text layout, as in `solve`: deepseek-r1 or qwq. The value row, which all layouts "
+        "accept, keeps the row's own prompt and system message.  [default: the domain's]"
+    ),
 )
 @verifier_option
 @click.option(

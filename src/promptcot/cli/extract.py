@@ -44,8 +44,8 @@ from promptcot.stages.extract import Extract
 def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> int:
     """Have annotators name the concepts that each problem rests on.
 
-    A reply that is not exactly so many different concepts is asked for again, and then dropped. Run the same
-    command again after an interruption: finished calls are not repeated.
+    If a reply does not contain exactly the requested number of different concepts, the call is retried, and finally the
+    problem is dropped. Run the same command again after an interruption: finished calls are not repeated.
     """
     columns, options = take_columns(options, say)
     loaded = domains.load(domain_of(options))

@@ -61,7 +61,7 @@ from promptcot.pipeline.synchronous import wait_for
     help="Benchmark with the gold answers, by name or file.  [default: the predictions contain them]",
 )
 @verifier_option
-@click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
+@click.option("--unboxed", is_flag=True, help="Use the final line as the answer of a trace without a \\boxed answer.")
 @click.option("--strict", is_flag=True, help="Stop with exit code 1 at the first row that cannot be graded.")
 @click.option(
     "--k",
@@ -75,14 +75,14 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     """Grade predictions by the equivalence of answers, and report accuracy, pass@k and majority@k for each source.
 
     Run the same command again after an interruption: nothing is graded twice. A JSON file with all numbers is written
-    beside the predictions. Rows that cannot be graded, such as those without a gold answer or with one that does not
-    equal itself, are left out, counted, and written to a file beside the numbers. The exit code is then 3, or 1 if no
-    row can be graded.
+    beside the predictions. Rows that cannot be graded are left out, counted, and written to a file beside the numbers;
+    examples are rows without a gold answer, and rows whose gold answer the verifier does not find equal to itself. The
+    exit code is then 3, or 1 if no row can be graded.
     """
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
     if compare is not None and options["details"] is not None:
-        raise click.UsageError("--details needs --output-path PREDICTIONS, and excludes --compare")
+        raise click.UsageError("--details needs --output-path PREDICTIONS, and cannot be combined with --compare")
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks", "strict")}}
     with Graders(options["workers"], options["limit"], named=options["verifier"]) as graders:

@@ -54,8 +54,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "help",
     ),
 }
-"""The names of parameters by the heading under which every verb lists them, unless it has a group of its own for one.
-The verb's own groups come after the first of these."""
+"""The parameters under each heading, the same for every verb, except for parameters that one of the verb's own groups
+lists. The verb's own groups come after the first heading."""
 SHELLS, YOURS = ("bash", "zsh", "fish"), "auto"
 """The supported shells, and the name for the shell in use."""
 COMPLETING = "_PROMPTCOT_COMPLETE"

@@ -62,20 +62,22 @@ from promptcot.storage.paths import beside
     type=SHARE,
     default=0.0,
     show_default=True,
-    help="Minimum share of the traces that agree with the label; problems below are too hard.",
+    help="Minimum share of the traces that agree with the label; problems below this share are too hard.",
 )
 @click.option(
     "--max-pass-rate",
     type=SHARE,
     default=1.0,
     show_default=True,
-    help="Maximum share of the traces that agree with the label; problems above are too easy.",
+    help="Maximum share of the traces that agree with the label; problems above this share are too easy.",
 )
 @click.option(
     "--min-share",
     type=SHARE,
-    help="Minimum share of valid votes from `verify`, where a trace that refuses the problem is a vote against it.  "
-    "[default: not checked]",
+    help=(
+        "Minimum share of valid votes. The votes are those of `verify`; a trace that calls the problem broken counts "
+        "as an invalid vote.  [default: not checked]"
+    ),
 )
 @click.option(
     "--sft-path",
@@ -112,16 +114,16 @@ from promptcot.storage.paths import beside
     help="Domain, a name or a folder.",
 )
 @verifier_option
-@click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
+@click.option("--unboxed", is_flag=True, help="Use the final line as the answer of a trace without a \\boxed answer.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for choosing the pairs.")
 @grading_options
 @shard_option
 def command(data_path: Path, output_path: Path, shard: Shard | None, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.
 
-    Problems without any answer and ties are dropped, with the reason. So are problems of which more than half of the
-    traces say that they are contradictory, incomplete, or have no answer or several. No model is needed: the traces
-    written by `solve` are read twice.
+    Problems without any answer and ties are dropped, with the reason. A problem is also dropped if more than half of
+    its traces say that it is contradictory or incomplete, or that it has no answer or several answers. No model is
+    needed. The input is read twice.
     """
     bounds = ("min_agreement", "min_pass_rate", "max_pass_rate", "min_share")
     band = Band(*(options[name] for name in bounds))

@@ -66,7 +66,7 @@ def command(
 
     Reports yield by step, level and concept (for a run), validity by agreement, pass rates, concepts, near-duplicates,
     distances between embeddings, and the cost of a problem. For two sets it reports the differences, and whether they
-    are larger than chance explains.
+    are larger than expected by chance.
     """
     if len(sets) > 2:
         raise click.UsageError(f"measure takes one set, or two to compare; {len(sets)} were given")
@@ -95,6 +95,6 @@ def _vectors(
         return [partial(vectors_by_id, file) for file in files]
     if files:
         raise click.UsageError(
-            "--vectors and --semantic exclude each other: read embeddings from files or compute them"
+            "--vectors and --semantic cannot be combined: read embeddings from files or compute them"
         )
     return [vectors_by(served_as(semantic, serving), observer)] * 2

@@ -27,7 +27,7 @@ from promptcot.report.writing import report_at_end
 def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     """Merge run directories, or output files of one verb, that were made with --shard, into OUT.
 
-    OUT is byte for byte what the same command without --shard writes, in the order of the whole input. Steps that
+    OUT is byte for byte the output of the same command without --shard, in the order of the whole input. Steps that
     compare rows see the rows of all shards. The journals are merged too, so the command without --shard can continue
     from OUT without repeating a finished call. No model is called.
     """

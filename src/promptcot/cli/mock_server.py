@@ -26,7 +26,7 @@ _MEANING = {
     "stall": "get half a reply, and then hang",
     "truncated_json": "get a reply that breaks off in the middle",
     "html": "get a web page with status 200",
-    "refusal": "get a reply that a content filter has refused",
+    "refusal": "get a reply that says that a content filter refused the request",
     "over_long_error": "are answered with status 400 and a message of 200 kB",
 }
 
@@ -97,7 +97,7 @@ def _fault_option(fault: str) -> Callable[[Any], Any]:
     help="Spread of the latency: the sigma of a log-normal distribution.",
 )
 @click.option(
-    "--concurrency-limit", type=COUNT, help="Answer further concurrent requests with status 429.  [default: no limit]"
+    "--concurrency-limit", type=COUNT, help="Limit of concurrent requests; others get status 429.  [default: no limit]"
 )
 @click.option(
     "--context", type=COUNT, help="Context length: maximum number of prompt and completion tokens.  [default: no limit]"
@@ -145,7 +145,7 @@ async def _serve(server: MockServer) -> None:
 
 
 def _account(stats: dict[str, Any]) -> Iterator[str]:
-    again = "" if stats["answered_again"] is None else f", {stats['answered_again']:,} of them again"
+    again = "" if stats["answered_again"] is None else f", {stats['answered_again']:,} of them repeated"
     calls, at_once = counted(stats["requests"], "call"), f"{stats['max_in_flight']:,}"
     yield f"{calls}, {stats['answered']:,} answered{again}; at most {at_once} at a time"
     if stats["others"]:

@@ -43,7 +43,7 @@ levels_option = click.option(
     metavar="LEVEL",
     shell_complete=completing(known.levels),
     multiple=True,
-    help="Level of rows that have none; if several are given, one is drawn for each problem.",
+    help="Level of rows without a level; if several levels are given, one is drawn for each of these rows.",
 )
 
 
@@ -145,7 +145,7 @@ _HELP = {
     "tokens_per_minute": "The server's rate limit in tokens per minute.  [default: no limit]",
     "idle_timeout": "Seconds without new output, once a reply has begun, before a call times out.  [default: 300]",
     "queue_timeout": "Seconds that a call may wait for its reply to begin.  [default: 1800]",
-    "omit": "Request field that the server does not accept, such as seed.",
+    "omit": "Request field to leave out because the server does not accept it, such as seed.",
     "extra_body": "JSON object with fields to add to each request.",
     "temperature": "Sampling temperature; 0 is greedy decoding.",
     "top_p": "Nucleus sampling: sample from the smallest set of tokens with this probability mass.",
@@ -181,7 +181,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "price": {"type": NOT_NEGATIVE, "nargs": 2, "metavar": "PROMPT COMPLETION"},
     "chat": {"cls": Switch},
 }
-"""Options that differ from the type and default of their key."""
+"""Options whose type or default differs from that of the key in a recipe."""
 
 _SCHEMA = Asked.model_json_schema()["properties"]
 _SERVED = [key for key in Served.model_fields if key not in ("price", "replicas")]

@@ -52,7 +52,7 @@ class Touches:
 
 
 class LocalPath(click.Path, Touches):
-    """A file or folder on this machine that is read (of a folder, the files `inside`). It may begin with `file://`."""
+    """A file or folder on this machine that is read (only the files `inside` a folder). It may begin with `file://`."""
 
     def __init__(self, inside: tuple[str, ...] = (), shown: str = "FILE") -> None:
         super().__init__(path_type=Path)

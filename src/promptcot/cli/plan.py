@@ -54,7 +54,10 @@ _DRAWS = 20_480
 @click.option(
     "--run-gpus",
     type=COUNT,
-    help="Number of GPUs that each model had in that run; needed to measure GPU-hours of models without a server.",
+    help=(
+        "Number of GPUs that each model had in that run; needed to measure the GPU-hours of models that the run "
+        "itself served."
+    ),
 )
 @click.option(
     "--rates",
@@ -100,7 +103,9 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     rates = resolve(resolved, found.stages if found else {}, given, with_solve=bool(options["with_solve"]))
     supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
     plan = make_plan(rates, options["target"], options["gpus"], supply)
-    origin += f"; before both, those of plan.rates.{other}" if (other := options["other_rates"]) else ""
+    origin += (
+        f"; the rates in plan.rates.{other} take precedence over both" if (other := options["other_rates"]) else ""
+    )
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
     RESULT.add(**as_numbers(made))
     say_all(lines(made))
@@ -115,7 +120,7 @@ def _up_to(until: str | None, recipe: Recipe, *, with_solve: bool | None) -> Rec
     steps = ["filter", *recipe.set_steps]
     if until is not None and (until not in steps or until == "solve"):
         known = ", ".join(step for step in steps if step != "solve")
-        raise UsageError(f"--until {until}: a plan is for the problems that come through one of {known}")
+        raise UsageError(f"--until {until}: a plan is for the problems that pass one of these steps: {known}")
     last = steps.index(until) if until else len(steps) - 1
     if with_solve is False and "solve" in steps:
         last = min(last, steps.index("solve") - 1)
@@ -153,7 +158,8 @@ def _given(changes: tuple[str, ...]) -> list[str]:
         if key.startswith("plan.") and key.endswith(".value"):
             short = key.removesuffix(".value")
             raise UsageError(
-                f"--set {key}: its source refers to the old value. Set {short} itself: --set {short}=V, or "
+                f"--set {key}: the source that the recipe gives refers to the old value. Set {short} with a source of "
+                f"its own: --set {short}=V, or "
                 f"--set '{short}={{value=V, source=\"…\"}}'"
             )
     return [key for key in keys if key.startswith("plan.")]
@@ -168,11 +174,12 @@ def _find(
         found = read_run(directory or usual, recipe, gpus, may_accept_none=may_accept_none)
         return (
             found,
-            f"measured in {found.directory} ({counted(found.combinations, 'combination')}); others as stated",
+            f"measured in {found.directory} ({counted(found.combinations, 'combination')}); other rates as stated in "
+            "the recipe",
         )
     if gpus is not None:
-        raise UsageError(f"--run-gpus: {usual} holds no run to measure in; name another one with --run")
-    return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"
+        raise UsageError(f"--run-gpus: {usual} contains no run to measure; name another run with --run")
+    return None, f"as stated in the recipe; {usual} holds no finished run of {ENOUGH} combinations or more"
 
 
 def _supply(recipe: Recipe, directory: Path, draws: int) -> tuple[Supply, bool]:

@@ -21,7 +21,7 @@ from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
 from promptcot.cli.report.usage import explained, meant
 from promptcot.errors import PromptCoTError
-from promptcot.interruption import INTERRUPTED
+from promptcot.interruption import INTERRUPTED, handled
 from promptcot.storage.provenance import commanded
 
 # With Python's default thresholds, garbage collection took a fifth of the CPU with thousands of rows in flight.
@@ -67,7 +67,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "merge": "Merge the outputs of several machines, which ran with --shard.",
         "clean": "Remove the journals and work files of a finished run.",
         "mock-server": "Serve synthetic replies over the OpenAI API, for tests.",
-        "nano": "Find the embedded models, and check a run on them exactly.",
+        "nano": "Find the embedded nano models, and check a run of them exactly.",
     },
 }
 """Every verb by purpose, with its line in the list of verbs. The module of a verb has the same name."""
@@ -164,7 +164,8 @@ def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Cal
 @_completion("--show-completion", _show, "Print the completion script for a shell.")
 def root() -> None:
     """Make hard, correct problems at any scale: sample concepts, write problems, have them judged, and keep those that
-    all judges rate perfect. Then make a set of them: well-posed, free of copies, with answers, and as hard as you like.
+    all judges rate perfect. Then turn them into a set of well-posed problems without copies, with answers, and of the
+    difficulty that you choose.
 
     Start with `promptcot run`, which needs no model, GPU or network. `promptcot VERB --help` explains a verb. Inputs
     and outputs may be remote (s3://, gs://, hdfs://); a remote output needs a local --journal DIR.
@@ -204,6 +205,7 @@ def _run(arguments: list[str]) -> int:
     except PromptCoTError as error:
         return _ended(type(error).__name__, str(error), f"promptcot: {error}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        handled()
         say_interrupted()
         RESULT.fail("Interrupted", _INTERRUPTED)
         return INTERRUPTED

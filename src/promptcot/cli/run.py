@@ -109,9 +109,9 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     interruption: finished calls are not repeated. With --target but without --max-candidates, at most 1,000
     combinations are sampled per problem of the target.
 
-    A recipe with the key `chain` (distill-nano, cold-start-nano) runs several commands, one after the other. Each is
-    printed and runs in its own process, and is skipped the next time if it has finished. Such a recipe accepts only
-    --output-dir, --seed, --target, --set and --dry-run.
+    A recipe with the key `chain` (distill-nano, cold-start-nano) runs several commands, one after the other. Each
+    command is printed and runs in its own process. A command that has finished is skipped the next time. Such a recipe
+    accepts only --output-dir, --seed, --target, --set and --dry-run.
     """
     scale, options = take_scale(options)
     until, dry_run, changes = options.pop("until"), options.pop("dry_run"), options.pop("changes")

@@ -51,7 +51,7 @@ from promptcot.storage.outputs import Output
 @click.option(
     "--embed-path",
     type=SOURCE,
-    help="Embeddings of the concepts, written by `encode`.  [default: none; only co-occurrence counts]",
+    help="Embeddings of the concepts, written by `encode`.  [default: none; co-occurrence alone]",
 )
 @click.option(
     "--size",
@@ -96,9 +96,9 @@ from promptcot.storage.outputs import Output
 def command(shard: Shard | None, **options: Any) -> int:
     """Sample combinations of concepts that belong together, and write a prompt for each.
 
-    The first concept is sampled by its frequency, each further one by how often it occurs together with those already
-    chosen and by the similarity of their embeddings. No combination occurs twice. Levels are drawn uniformly, or with
-    --fit-levels by how often the same concepts occur at each level.
+    The first concept is sampled by its frequency, each further concept by how often it occurs together with the
+    concepts already chosen and by the similarity of their embeddings. No combination occurs twice. Levels are drawn uniformly, or
+    with --fit-levels by how often the same concepts occur at each level.
     """
     columns, options = take_columns(options, say)
     concepts = str(options["data_path"])

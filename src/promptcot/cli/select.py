@@ -76,7 +76,10 @@ _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed
 @click.option(
     "--size",
     type=COUNT,
-    help="Maximum number of problems. If a share has too few, the others make up for it.  [default: no limit]",
+    help=(
+        "Maximum number of problems. If a share has too few problems, the other shares make up for it.  [default: no "
+        "limit]"
+    ),
 )
 @click.option(
     "--balance",
@@ -113,7 +116,7 @@ _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed
 def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> int:
     """Choose problems by their pass rates, levels and concepts, and put them in order.
 
-    A problem is chosen only if its traces agree on the answer; one answer among several traces is no agreement.
+    A problem is chosen only if its traces agree on the answer; a single answer among several traces is not enough.
     Problems that are not chosen are written to OUTPUT.dropped.jsonl with the reason. The result does not depend on the
     order of the input.
     """

@@ -35,8 +35,8 @@ from promptcot.stages.solve import Solve, problem_samples
     type=WHOLE,
     default=0,
     show_default=True,
-    help="Retries for a trace with malformed thinking that was not truncated. Retries inflate scores; the published "
-    "script made them silently.",
+    help="Number of retries for a trace with malformed thinking that was not truncated. Retries inflate scores; the "
+    "published script made them silently.",
 )
 @columns_option
 @click.option(
@@ -50,7 +50,7 @@ from promptcot.stages.solve import Solve, problem_samples
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:
     """Have a model solve each problem n times, with reasoning and a boxed answer.
 
-    Each trace is a row of its own, with its own seed, and the counts that are printed are counts of traces.
+    Each trace is a row of its own, with its own seed. The printed counts are counts of traces.
     """
     loaded = domains.load(domain or domain_of(model_of(options)))
 

@@ -58,7 +58,7 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
     "--dry-run",
     is_flag=True,
     help="Print batch size, steps, tokens, memory and GPU-hours, and exit without loading a model. With --push, for a "
-    "finished training: list the files that would be uploaded.",
+    "finished training run: list the files that would be uploaded.",
 )
 @to_push
 def command(
@@ -68,7 +68,7 @@ def command(
 
     Run the same command again after an interruption: training resumes from the last complete checkpoint. On several
     machines, start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments. With --push, the
-    result is uploaded; a training that has finished already is not repeated.
+    result is uploaded; a training run that has finished already is not repeated.
     """
     push = _push(options)
     output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]
@@ -86,7 +86,7 @@ def command(
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
     if push is not None and (folder := finished(resolved)) is not None:
         RESULT.add(recipe=resolved.name, directory=resolved.directory, model=folder)
-        say(f"{resolved.name}: this training has finished already")
+        say(f"{resolved.name}: this training run has finished already")
         push.send(folder, "model", MARK)
         return 0
     if options["dry_run"]:
@@ -136,8 +136,8 @@ def _on(recipe: TrainRecipe, processes: int | None) -> TrainRecipe:
     at_once = recipe.groups_of(processes) * recipe.schedule.micro_batch
     if recipe.schedule.step_by == "rows" and recipe.sequences_per_step % at_once:
         raise InputError(
-            f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run computes only "
-            f"for numbers of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide it"
+            f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run needs a "
+            f"number of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide the step evenly"
         )
     parallelism = recipe.parallelism.model_copy(update={"devices": processes})
     schedule = recipe.schedule.model_copy(update={"accumulation": recipe.accumulation_on(processes)})

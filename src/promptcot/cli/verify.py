@@ -43,8 +43,8 @@ def command(votes: int, min_share: float, domain: str | None, **options: Any) ->
     The model sees only the problem, not its concepts, rationale or level. It checks whether all terms are defined,
     whether the conditions are consistent and sufficient, whether exactly one thing is asked, and whether the answer is
     unique. A vote that cannot be parsed counts as undecided, and a problem is undecided unless more than half of its
-    votes decide. Dropped problems are written to OUTPUT.dropped.jsonl, with `validity` and the text of one vote against
-    them.
+    votes are valid or invalid. Dropped problems are written to OUTPUT.dropped.jsonl, with `validity` and the text of
+    one vote against them.
     """
     asked = model_of(options)
     loaded, voter = domains.load(domain or domain_of(asked)), verifier_name(asked)

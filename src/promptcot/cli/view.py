@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     default=1000,
     show_default=True,
     metavar="N",
-    help="Number of problems that --export-static writes at most.",
+    help="Maximum number of problems that --export-static writes.",
 )
 def command(
     run: Path,
@@ -67,9 +67,9 @@ def command(
 ) -> int:
     """Serve a local web page to search, read and review the problems of RUN, a run directory.
 
-    It has search, filters, and the complete history of each problem. Keys accept or reject a problem. Decisions are
-    stored in RUN/reviews.jsonl, which `run`, `select` and `export` honour. The page opens only with the printed
-    address. Ctrl-C stops the server.
+    The page has search, filters, and the complete history of each problem. You can accept or reject a problem with a
+    key. Decisions are stored in RUN/reviews.jsonl; `run`, `select` and `export` leave out rejected problems. The page
+    opens only with the printed address. Ctrl-C stops the server.
     """
     if export_static is not None:
         if export_static.suffix == ".jsonl":

@@ -73,7 +73,7 @@ class Domain(Section):
     @classmethod
     def _differ(cls, given: Sequence[Any]) -> Sequence[Any]:
         if repeated := [one for place, one in enumerate(given) if one in given[:place]]:
-            raise ValueError(f"{repeated[0]!r} is there twice")
+            raise ValueError(f"{repeated[0]!r} is given twice")
         return given
 
     @field_validator("blocks")
@@ -113,8 +113,8 @@ def _unfit(name: str, before: Sequence[str]) -> str | None:
     if not _BLOCK.fullmatch(name) or len(name) > _LONGEST_BLOCK:
         return f"{name!r} is not a valid name of a block: use lower-case letters, with underscores between them"
     if name in TAKEN:
-        return f"{name!r} is a field of rows with another meaning"
-    return f"{name!r} is there twice" if name in before else None
+        return f"{name!r} is the name of a field of rows, which has another meaning"
+    return f"{name!r} is given twice" if name in before else None
 
 
 def read_table(text: str, where: str) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from promptcot.core.answers.extraction import extract
 from promptcot.records import Row
 
 SET = "set"
-"""The step of a `Found` that is a row of the run's set."""
+"""The `step` of a `Found` for a row of the run's set."""
 
 Kind = Literal["in the set", "dropped", "failed", "under way"]
 Outcome = Literal["out", "dropped", "failed"]
 
 _LONGEST_ANSWER = 1000
-"""Longer answers are compared as they are written: the comparison of what they say takes time."""
+"""Longer answers are compared as strings, because a comparison of their values takes too long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ TRACE_FIELDS = frozenset(
 """The fields that `solve` adds to the row of a problem."""
 
 NO_ANSWER, REFUSED = -1, -2
-"""The class numbers of a trace without an answer, and of one that refuses the problem."""
+"""The class numbers of a trace without an answer, and of a trace that calls the problem broken."""
 
 REFUSED_BY_MOST = "refused by most traces"
 

@@ -16,10 +16,10 @@ from promptcot.core.parsing.traces import with_thought
 from promptcot.records import Row
 
 Way = Callable[..., Any]
-"""Converts the values of some columns (None if missing) to our value, or None if they do not have it."""
+"""Converts the values of some columns (None if missing) to our value, or to None if they do not contain it."""
 
 _ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
-"""ShareGPT's words for the roles of a chat, where they differ from ours."""
+"""ShareGPT's names of those roles in a chat that we call differently."""
 
 
 def column(row: Row, name: str) -> Any:
@@ -108,7 +108,7 @@ def _boxed(solution: object) -> str | None:
 
 def marked(name: str) -> Take:
     """What follows the last `####` of a text."""
-    return Take((name,), _marked, "what follows #### in {}", replaces=True)
+    return Take((name,), _marked, "the text after #### in {}", replaces=True)
 
 
 def _marked(text: object) -> str | None:
@@ -313,4 +313,4 @@ LAYOUTS: Sequence[Layout] = (
         {"problem": asked("messages"), "completion": answered("messages")},
     ),
 )
-"""All known layouts. The first that fits is used; therefore layouts with more marks come first."""
+"""All known layouts. The first that fits is used; therefore layouts that require more columns come first."""

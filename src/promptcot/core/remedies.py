@@ -24,7 +24,7 @@ _MISCOUNTED = 8  # some servers count the tokens around a reply, others do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
 """The beginning of the reasons of rows for which a custom step's code failed."""
 INVALID = "invalid: "
-"""The beginning of the reasons of problems that verifiers call invalid, before the criterion."""
+"""The beginning of the reason of a problem that verifiers call invalid; the name of the criterion follows."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """The beginnings of the reasons of `parsing.judging` for replies with the right form but doubtful content."""
 
@@ -54,18 +54,18 @@ def advice(reply: Unusable) -> Advice:
     if reply.reason.startswith(_INCONSISTENT):
         return Advice("the model contradicts itself", "use a stronger model, or a lower temperature")
     if reply.reason in ("declined", "not its own words"):
-        return Advice("the judge declines to rate", "use another judge, or check the problems that it rates")
+        return Advice("the judge declines to rate", "use another judge, or check the problems that it should rate")
     if reply.reason.startswith("unmarked, "):
         return Advice(
-            "the judge leaves out the mark that its lines should begin with, for problems that contain ratings",
+            "for problems that contain ratings, the judge leaves out the mark that should begin its lines",
             "use a stronger judge; with custom prompts, let judge.jinja ask for `own_mark`",
         )
     if reply.reason.startswith("repeated: "):
         return Advice(
             "the judge repeats the text that it rates, and that text names a verdict itself",
-            "use a stronger judge, or a generator or problems that name none",
+            "use a stronger judge, or a generator or problems that do not name a verdict",
         )
-    asked = f"if it is no chat model, set {_RAW}" if reply.chat else f"if it is a chat model, set {_CHAT}"
+    asked = f"if it is not a chat model, set {_RAW}" if reply.chat else f"if it is a chat model, set {_CHAT}"
     return Advice(
         "the prompts are made for another model: the reply does not have the requested form",
         f"use prompts that suit the model (`prompts`; for a trained generator, `prompt_like` of `sample`); {asked}",
@@ -127,8 +127,8 @@ _DROPS = {
     "verifier, or a larger --max-len for votes that were cut off; if they are split, more --votes",
 }
 _INVALID = (
-    "check `findings` in the dropped rows; a stronger generator writes better problems, and a stronger "
-    "verifier refuses fewer sound ones"
+    "check `findings` in the dropped rows; a stronger generator writes better problems, and a stronger verifier "
+    "rejects fewer sound problems"
 )
 
 

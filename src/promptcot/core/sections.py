@@ -19,7 +19,7 @@ _LONGEST = 200
 SECRET = "secret"
 """The type of a mistake whose value must not be shown."""
 Positive = Annotated[int, Field(gt=0, lt=2**63)]
-"""A count, within the range of counters."""
+"""A whole number above 0 that fits into a signed 64-bit integer."""
 NotEmpty = Annotated[str, Field(min_length=1)]
 
 

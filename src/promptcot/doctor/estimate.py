@@ -64,16 +64,17 @@ class Estimate:
         target, most, tried = self.limits.target, self.limits.candidates, self.tried
         if target and accepted:
             rows = min(most, -(-target * tried // accepted))
-            yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._described(rows)}")
+            share = f"{accepted} of {tried}"
+            yield note(f"estimate for {target:,} problems, if {share} are accepted: {self._described(rows)}")
         elif target:
             yield note(
                 f"none of {tried} was accepted, so it is unknown how many combinations {target:,} accepted ones take"
             )
         yield note(f"estimate for {'at most ' if target else ''}{self._described(most)}")
         yield note(
-            f"computed as rows × seconds per row of each stage, added up: the shorter time is for a rate that grows "
-            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; "
-            f"{tried} rows are too few for an interval"
+            "computed as the sum of rows × seconds per row over the stages: the shorter time assumes that the rate "
+            f"grows with the number of concurrent calls, from {tried} to {self.at_a_time(most):,}; the longer time "
+            f"assumes that it does not. {tried} rows are too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
             yield note(f"not in the estimate, because no row reached it: {unseen}")

@@ -173,7 +173,9 @@ def _template(asked: Asked, there: bool) -> Finding:
             "it is used as a chat model, but its tokenizer has no chat template",
             "set chat = false for this step, or take a chat model (its name often ends in Instruct or Chat)",
         )
-    return ok(f"asked {'as a chat' if chats else 'with raw prompts'}; {'a' if there else 'no'} chat template is there")
+    return ok(
+        f"it gets {'chats' if chats else 'raw prompts'}; its tokenizer has {'a' if there else 'no'} chat template"
+    )
 
 
 def _local_place(asked: Asked) -> Iterator[Finding]:
@@ -201,7 +203,7 @@ def _vllm_place(asked: Asked) -> Iterator[Finding]:
     options = ServerOptions(str(asked.path), spec.model, spec.tokenizer, spec.dtype, extra=tuple(spec.engine_args))
     size = weights_bytes(asked.path)
     if size is not None and size.guessed:
-        yield note(f"its name promises {_size(size)} of weights")
+        yield note(f"its name suggests {_size(size)} of weights")
     yield ok(f"alone on this machine it runs on {_placed(place(options, spec.n_gpus))}")
 
 

@@ -39,14 +39,17 @@ class ExclusiveEngine(Wrapper):
 
     async def inner(self) -> Engine:
         if self._released:
-            raise EngineUnusable(f"{self.model}: its pass is over", "released")
+            raise EngineUnusable(f"{self.model}: the model was released after its pass over the rows", "released")
         return await super().inner()
 
     async def complete(self, request: Request) -> Completion:
         key = request.key(self.model)
         if self._released:
             error = self._failures.get(key)
-            raise RequestRefused(str(error or "it was not called in its pass"), error.cause if error else "not-asked")
+            raise RequestRefused(
+                str(error or "the model was not called for this row during its pass"),
+                error.cause if error else "not-asked",
+            )
         try:
             reply = await super().complete(request)
         except (TransientError, RequestRefused) as error:

@@ -124,10 +124,13 @@ def _repeated(read: BenchmarkRow, first: int, other: BenchmarkRow) -> str:
     """The error for a row with the id of an earlier one."""
     if read.problem.split() != other.problem.split():
         here, there = repr(shown(read.problem)), repr(shown(other.problem))
-        return f"another problem has its id, {read.id}, in row {first}: {here} here, {there} there; give each its own"
+        return (
+            f"another problem has the same id, {read.id}, in row {first}: {here} here, {there} there; give each its "
+            "own id"
+        )
     golds = "" if read.gold == other.gold else f", with the gold {read.gold!r} here and {other.gold!r} there"
     return (
-        f"the same problem as row {first} (id {read.id}){golds}; a benchmark asks each problem once. If these are "
+        f"the same problem as row {first} (id {read.id}){golds}; a benchmark contains each problem once. If these are "
         "predictions, with one row per sample, give the benchmark that they answer instead"
     )
 

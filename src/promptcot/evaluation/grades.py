@@ -37,7 +37,7 @@ class FileGrades:
     notes: Sequence[str] = ()
     """Warnings: damage, rows that could not be graded, golds that contradict each other."""
     unfit: int = 0
-    """Rows that could not be graded, and are in no statistic."""
+    """Rows that could not be graded, and are left out of all statistics."""
 
 
 async def grade_file(

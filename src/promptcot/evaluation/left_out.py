@@ -60,7 +60,7 @@ class LeftOut:
         """The messages about them; empty if there are none."""
         if not self.count:
             return []
-        said = "1 row could not be graded and counts in no number: "
+        said = "1 row could not be graded and is left out of all numbers: "
         if self.count > 1:
-            said = f"{self.count:,} rows could not be graded and count in no number, for example "
+            said = f"{self.count:,} rows could not be graded and are left out of all numbers, for example "
         return [said + self._example, f"rows that could not be graded: {self.path}"]

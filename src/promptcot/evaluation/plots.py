@@ -160,7 +160,7 @@ def _counts(results: Iterable[Result]) -> str:
 def _figure(marks: int, width: float, height: float, panels: int) -> Iterator[tuple[Figure, list[Axes]]]:
     """An empty figure with panels side by side, and our style while it is drawn."""
     if not marks:
-        raise InputError("there is nothing to plot: no result has the values of this plot")
+        raise InputError("there is nothing to plot: no result has the values that this plot shows")
     matplotlib = figures.library(", or leave the plots out")
     with matplotlib.rc_context(figures.STYLE):
         figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")

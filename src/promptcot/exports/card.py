@@ -111,7 +111,7 @@ def _how(origin: Origin) -> str:
         return "It is not known how the rows were made: no files beside them recorded it at export."
     judged = any(name.startswith("judge") for name in origin.stages)
     wrote = "Models wrote the problems from combinations of concepts"
-    return f"{wrote}, and other steps, judges among them, chose from these." if judged else f"{wrote}."
+    return f"{wrote}, and other steps, including judges, selected from them." if judged else f"{wrote}."
 
 
 def _funnel(origin: Origin, exported: Described) -> list[str]:
@@ -123,7 +123,7 @@ def _funnel(origin: Origin, exported: Described) -> list[str]:
     left = [(escaped(reason), f"{count:,}") for reason, count in exported.left_out.items() if count]
     return [
         table(("step", "rows in", "rows out", "left out, by reason"), rows),
-        "Of the rows that came to the export, some were left out:" if left else "",
+        "Some of the rows to export were left out:" if left else "",
         table(("reason", "rows"), left),
     ]
 
@@ -186,7 +186,7 @@ def _how_made(origin: Origin) -> list[str]:
     cut = text if len(text) <= _LONGEST_RECIPE else f"{text[:_LONGEST_RECIPE]}\n… (cut)"
     seed = escaped(origin.recipe.get("seed", UNKNOWN))
     name = f"The recipe {escaped(origin.name)}" if "name" in origin.recipe else "The settings"
-    summary = "<details><summary>All of it, defaults included</summary>"
+    summary = "<details><summary>All settings, including defaults</summary>"
     return [f"{name}, seed {seed}.", summary, fenced(cut, "json"), "</details>"]
 
 
@@ -228,7 +228,8 @@ def _decontamination(origin: Origin) -> list[str]:
     rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(comparison.get("rules")).items())
     return [
         "The rows were compared with the problems of these benchmarks: "
-        + (f"{found:,} {'row that is' if found == 1 else 'rows that are'} in one" if found else "no row is in one")
+        + (f"{found:,} {'row that is' if found == 1 else 'rows that are'}" if found else "no row is")
+        + " in a benchmark"
         + (f" {'was' if found == 1 else 'were'} left out" if found else "")
         + (f" (by rule: {rules})." if rules else "."),
         table(("benchmark", "problems"), against),
@@ -262,10 +263,13 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
             "The rows were changed after the run: statements about its steps may not hold for all of them.",
         ),
         ("label" in origin.stages, "An answer is what most solutions of a teacher agree on; all of them can be wrong."),
-        ("label" in origin.stages, "Pass rates are those of one teacher, and coarse where it wrote few solutions."),
+        (
+            "label" in origin.stages,
+            "Pass rates are those of one teacher; they are coarse if it wrote few solutions per problem.",
+        ),
         (
             "dedup" in origin.stages,
-            "Copies that are fully reworded are found only by meaning, if a model was used for that.",
+            "Fully reworded copies are found only if a model compared the meanings of the problems.",
         ),
         (not origin.stages, "It is not known how these rows were made."),
         ("dedup" not in origin.stages, "No step has left out copies of problems, as far as is known."),
@@ -274,7 +278,7 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
             "No model has voted on whether the problems are well-posed, as far as is known.",
         ),
         (origin.domain == "nano", "The shipped models only know a miniature world: this set is a demonstration."),
-        (exported.license is None, "No licence is stated: it depends on those of the models and of the data."),
+        (exported.license is None, "No licence is stated; it depends on the licences of the models and of the data."),
     ]
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
 

@@ -86,7 +86,7 @@ def _compared(format: Format, split: Split, paths: Sequence[Path], found: Checke
             found.differs(f"{where}: {found.by} reads more rows than the files have")
             return
         if not isinstance(row, Mapping):
-            found.differs(f"{where}: {found.by} reads no such row")
+            found.differs(f"{where}: {found.by} does not read this row")
             return
         found.rows[split] += 1
         if why := _why_different(row, file_row) or _misfit(format, split, index, file_row):
@@ -133,7 +133,7 @@ def _why_different(loaded: Mapping[str, Any], written: Row) -> str | None:
     if not loaded:
         return "no column is loaded"
     wrong = sorted(name for name, value in loaded.items() if written.get(name) != value)
-    return f"{', '.join(wrong)} read back as something else" if wrong else None
+    return f"{', '.join(wrong)} read back with other values" if wrong else None
 
 
 def _misfit(format: Format, split: Split, index: int, written: Row) -> str | None:
@@ -143,7 +143,7 @@ def _misfit(format: Format, split: Split, index: int, written: Row) -> str | Non
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         return f"not a row of {format.name} ({type(error).__name__}: {error})"
     wrong = sorted(name for name in {**again, **written} if again.get(name, _ABSENT) != written.get(name, _ABSENT))
-    return f"{', '.join(wrong)}: not as {format.name} has it" if wrong else None
+    return f"{', '.join(wrong)}: not as {format.name} requires" if wrong else None
 
 
 def _score(format: Format, rows: Iterable[Row], found: Checked, verifier: str, limit: float) -> None:

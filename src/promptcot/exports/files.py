@@ -41,7 +41,7 @@ _AT_ONCE, _CHARACTERS_AT_ONCE = 512, 8 << 20
 _REMEDIES = {
     NO_ANSWER: "no row has an answer: `promptcot label` derives labels from traces, --columns "
     "answer=COLUMN names a column",
-    UNREADABLE: "the verifier can read no gold: --verifier exact is for answers that are words",
+    UNREADABLE: "the verifier cannot read any gold; for answers that are words, use --verifier exact",
     NO_TRACE: "no row has a trace: export the set of a run with [solve] and [label], or the rows of `label --sft_path`",
     NO_PAIR: "no row has a right and a wrong trace: export a run with [solve] and [label], or the rows of `label "
     "--pairs_path`",
@@ -251,4 +251,7 @@ def _remedies(counts: StageCounts) -> list[str]:
     if counts.rows_out:
         return []
     reasons = (reason for reason, _ in counts.dropped.most_common(2))
-    return [f"nothing to export: {_REMEDIES.get(reason, f'all rows are left out, as: {reason}')}" for reason in reasons]
+    return [
+        f"nothing to export: {_REMEDIES.get(reason, f'all rows are left out for this reason: {reason}')}"
+        for reason in reasons
+    ]

@@ -123,7 +123,7 @@ def _check_style(asked: Export) -> None:
         if texts
         else f"{asked.form.name} reads messages only"
     )
-    raise UsageError(f"style {asked.style} is a prompt of one text, and {hint}")
+    raise UsageError(f"style {asked.style} makes a prompt of one text, and {hint}")
 
 
 def run_of(path: Path) -> Path | None:

@@ -69,7 +69,7 @@ class Origin:
             named = section.get("model") or self.recipe.get("model_path") or server.get("model") or journaled
             asks_server = section.get("base_url") or self.recipe.get("base_url") or server.get("base_url")
             own = not asks_server or not str(named).startswith("nano")
-            yield step, str(named) if own else f"{named}, of a server"
+            yield step, str(named) if own else f"{named}, on a server"
 
 
 def origin_of(path: Path) -> Origin:

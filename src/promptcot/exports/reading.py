@@ -48,7 +48,9 @@ def file_of(path: Path) -> Path:
             f"{path}: the run has no {SET}: it has not ended, or it stops at `filter`; let it end, or give one of its "
             "files"
         )
-    raise InputError(f"{path}: this is not a run directory, because it has no {SET}; give one, or a file of rows")
+    raise InputError(
+        f"{path}: this is not a run directory, because it has no {SET}; give a run directory or a file of rows"
+    )
 
 
 def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:

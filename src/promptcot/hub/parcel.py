@@ -71,7 +71,7 @@ def pack(folder: Path, name: str, kind: Kind, mark: str, *, public: bool = False
     check_name(name)
     if not (folder / mark).is_file():
         raise InputError(
-            f"{folder}: {mark} is not there, which is written last; finish the command that writes this folder first"
+            f"{folder}: {mark} is missing; it is written last, so finish the command that writes this folder first"
         )
     files = dict(sorted(_files(folder)))
     return Parcel(folder, name, kind, files, mark, public)

@@ -20,7 +20,7 @@ from promptcot.hub.parcel import Parcel, mark_of
 
 _OF_THE_HUB = {".gitattributes"}
 _IDENTITY = ("format", "set", "to")
-"""The fields of a mark that are equal in an earlier version of the same content."""
+"""The fields that have the same values in the marks of all versions of the same content."""
 _OURS = "promptcot-"
 _SHOWN = 3
 _AT_ONCE = 1 << 20
@@ -126,10 +126,12 @@ def _check_ours(parcel: Parcel, earlier: Mapping[str, Any] | None, theirs: Itera
         return
     shown = ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN:,} more" * (len(names) > _SHOWN)
     told = {key: earlier.get(key) for key in _IDENTITY if earlier.get(key)} if earlier else {}
-    whose = f"those of another one ({', '.join(map(str, told.values()))})" if told else "not made from this folder"
+    whose = (
+        f"of other content ({', '.join(map(str, told.values()))})" if told else "that were not made from this folder"
+    )
     raise InputError(
-        f"{parcel.name} exists on the Hub and has files, {whose}: {shown}; choose another name, or --replace to delete "
-        "what this folder does not have"
+        f"{parcel.name} exists on the Hub and has files {whose}: {shown}; choose another name, or use --replace to "
+        "delete files that this folder does not have"
     )
 
 

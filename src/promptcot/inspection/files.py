@@ -25,17 +25,17 @@ from promptcot.storage.paths import PARTIAL, SUFFIXES
 from promptcot.storage.reviews import REVIEWS
 
 State = Literal["finished", "being written", "interrupted", "incomplete"]
-"""`incomplete`: it ended, and files that its summary tells of are gone."""
+"""`incomplete`: the run ended, but files that its summary names are missing."""
 
 _NOT_ROWS = {"encode", SET.removesuffix(".jsonl"), REVIEWS.removesuffix(".jsonl")}
 """Files whose rows are not those of a step: the concepts' vectors, the set, the reviews."""
 _LONGEST_NAME = 240
-"""Bytes of a file name, without its suffix for unfinished files."""
+"""The most bytes of a file name, not counting the suffix for unfinished files."""
 _ORDER = (
     *("sample", "generate", "judge-*", "filter", "verify-*", "verify", "embed-dedup", "dedup", "embed-decontaminate"),
     *("decontaminate", "confirm-decontaminate", "solve", "label", "review", "select", "*"),
 )
-"""The order of steps where no summary has it."""
+"""The order of steps if no summary states it."""
 
 
 @dataclass(frozen=True, slots=True)

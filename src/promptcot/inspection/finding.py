@@ -18,7 +18,7 @@ from promptcot.records import Row
 from promptcot.storage.json import dumps, loads
 
 _NAMED, _SHOWN = 3, 80
-"""How many ids a message names, and how many characters of each."""
+"""The number of ids that a message names, and the number of characters that it shows of each."""
 _START = b'{"id":"'
 _ID = re.compile(rb'"id":\s*("(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)')
 

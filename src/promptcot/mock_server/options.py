@@ -37,7 +37,7 @@ class MockOptions:
     latency_spread: float = 0.0
     """Standard deviation of the logarithm of the latency, which is log-normal."""
     concurrency_limit: int | None = None
-    """Calls beyond this number of concurrent ones get 429."""
+    """A call gets 429 while this many other calls are in progress."""
     context: int | None = None
     """The maximum number of tokens of prompt and completion together."""
     retry_after: float | None = None

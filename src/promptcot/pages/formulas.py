@@ -25,9 +25,10 @@ _DOLLAR = re.compile(r"\\.|[{}$]|\n[ \t]*\n", re.DOTALL)
 _TEXTS = re.compile(r"\\(?:text\w*|mbox|hbox|operatorname|mathrm|mathit|mathbf)\s*\{[^{}]*\}|\\[a-zA-Z]+")
 _WORD = re.compile(r"(?<![\w{\\])[A-Za-z]{3,}(?![\w}])")
 _REACH = 20_000
-"""Characters within which a formula must end. It is more than a formula may have that is converted."""
+"""The number of characters in which the end of a formula is searched: more than a converted formula may have."""
 _PATIENCE = 50 * _REACH
-"""Characters of one text that are searched in vain for the end of a formula before the rest is shown as it is."""
+"""The number of characters of a text that may be searched in vain for the ends of formulas; the rest is then shown as
+it is."""
 _BLOCK = '<span class="formula'
 _LINE_END, _LINE_START = re.compile(r"[ \t]*\n[ \t]*$|[ \t]+$"), re.compile(r"[ \t]*\n?")
 _LONG = 45

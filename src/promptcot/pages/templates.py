@@ -19,7 +19,7 @@ from promptcot.core.units import percent
 from promptcot.printable import printable, quoted
 
 LONGEST_NAME = 200
-"""Characters of a name that a page shows: of a level, a judge, a concept, an id."""
+"""The most characters that a page shows of a name: a level, a judge, a concept or an id."""
 
 
 def _finalized(value: Any) -> Any:

@@ -37,8 +37,8 @@ from promptcot.storage.counts import StageCounts
 
 _ROLE = "solver"
 _TOY_WORDS = (
-    "this recipe uses the prompt and the limits of the embedded models, without a box; for any other model of "
-    "a server there is the recipe endpoint (promptcot eval endpoint), or one of your own"
+    "this recipe has the prompt and the limits of the embedded models, which give no boxed answers; for any other "
+    "model on a server, use the recipe endpoint (promptcot eval endpoint) or one of your own"
 )
 
 

@@ -160,7 +160,7 @@ class Inputs:
             ignored = "" if applies else ", which a run that ends at this step ignores"
             yield f"reviews: {problems} rejected in {self.directory / REVIEWS}{ignored}"
         if damaged:
-            lines = "1 line is no review and was" if damaged == 1 else f"{damaged:,} lines are no reviews and were"
+            lines = "1 line is not a review and was" if damaged == 1 else f"{damaged:,} lines are not reviews and were"
             yield f"reviews: {lines} skipped in {self.directory / REVIEWS}"
 
     def gone(self) -> Iterator[str]:

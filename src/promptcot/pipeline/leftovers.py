@@ -26,7 +26,7 @@ _ROWS = (*SUFFIXES, ".safetensors")
 _OTHERS = {
     "chain.json": "a chain of commands; give the directory of a run in it, or an output file",
     "results.json": "an evaluation, which clean does not support",
-    "log.jsonl": "a training, which clean does not support",
+    "log.jsonl": "a training run, which clean does not support",
 }
 """Files that identify directories of other commands, and the advice for each."""
 
@@ -120,7 +120,7 @@ def _of_run(directory: Path) -> Iterator[Leftover]:
             yield _journal(path, name, paid.get(name))
         elif path.name == REFERENCES:
             size = _size(path)
-            yield Leftover(path, size, "vectors of the problems of benchmarks", Paid(0, None))
+            yield Leftover(path, size, "the vectors of benchmark problems", Paid(0, None))
         elif work := _work(path.name):
             yield Leftover(path, _size(path), work)
 
@@ -178,7 +178,7 @@ def _journal(path: Path, name: str, paid: Paid | None) -> Leftover:
 def _work(name: str) -> str | None:
     """The purpose of a file or folder of this name, if it can be recreated without a model."""
     if name.endswith(".grades"):
-        return "grades, computed again where they are needed"
+        return "grades, computed again when they are needed"
     if name == "view.index":
         return "the index of `promptcot view`, built again when it is needed"
     if name.endswith((".state", ".part")) or PARTIAL in name:
@@ -200,7 +200,7 @@ def _check_finished(of: Path, summary: Path) -> None:
     """Raises InputError if there is no summary, or if calls were made after it was written."""
     way_out = "run the same command again to finish it, or delete files by hand"
     if not summary.is_file():
-        raise InputError(f"{of}: it is not finished, since {summary.name} is not there; {way_out}")
+        raise InputError(f"{of}: it is not finished, because {summary.name} is missing; {way_out}")
     paid = paid_in(summary)
     if not paid:
         raise InputError(f"{summary}: it cannot be read, so the cost of the run is unknown; {way_out}")

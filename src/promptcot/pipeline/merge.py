@@ -64,7 +64,7 @@ def shards_of(target: Path, paths: Sequence[Path], *, partial: bool) -> list[Mad
         if found := differences(made[0].manifest, other.manifest):
             raise InputError(
                 f"{made[0].shown} and {other.shown} were made with different settings: {', '.join(found)}; "
-                "run one of them again with those of the other"
+                "run one of them again with the settings of the other"
             )
     return made
 
@@ -90,7 +90,8 @@ def _read(path: Path, name: str) -> Made:
     manifest = read_manifest(path)
     if manifest is None:
         raise InputError(
-            f"{name}: {manifest_path(path).name} is not there, which a finished command writes; finish it first"
+            f"{name}: {manifest_path(path).name} is missing; a command writes it at its end, so finish the command "
+            "first"
         )
     if "shard" not in manifest:
         raise InputError(f"{name}: it was not made with --shard; merge joins what all shards of a command made")
@@ -108,9 +109,9 @@ def _check_numbers(made: Sequence[Made], partial: bool) -> None:
     times = Counter(one.shard for one in made)
     if twice := [shard for shard, count in times.items() if count > 1]:
         names = ", ".join(one.shown for one in made if one.shard == twice[0])
-        raise UsageError(f"shard {twice[0]} is there {times[twice[0]]} times: {names}; name each shard once")
+        raise UsageError(f"shard {twice[0]} is given {times[twice[0]]} times: {names}; name each shard once")
     if (missing := lacking(made)) and not partial:
-        raise UsageError(f"missing: {missing}; name them too, or join without them with --partial")
+        raise UsageError(f"missing: {missing}; name them too, or use --partial to join without them")
 
 
 def lacking(made: Sequence[Made]) -> str:
@@ -126,7 +127,7 @@ def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> Sta
     name, *more = shards[0].counts
     if more:
         raise InputError(
-            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), and but only outputs of a "
+            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), but only outputs of a "
             "single step can be joined; join the inputs of the shards, and take all rows through the steps"
         )
     for other in shards[1:]:
@@ -162,8 +163,8 @@ def _ascending(file: Path) -> Iterator[Row]:
             raise InputError(f"{file}, row {number}: {error}") from error
         if place < last:
             raise InputError(
-                f"{file}, row {number}: `{SOURCE_INDEX}` {place} comes after {last}; rows are joined in this order, so "
-                "the input has to be in it"
+                f"{file}, row {number}: `{SOURCE_INDEX}` {place} comes after {last}; rows are joined in the order of "
+                "this field, so the input must be in the same order"
             )
         last = place
         yield row
@@ -215,7 +216,7 @@ def join_journals(
         there = url_of(one.shown)
         way = "; the journals are in the folder given with --journal, so run merge there" if there else ""
         observer.note(
-            f"{one.shown}: the journal of {name} is not there, so its calls are paid again when what is joined is "
-            f"continued{way}"
+            f"{one.shown}: the journal of {name} is not there, so its calls are made and paid for again if the joined "
+            f"output is continued{way}"
         )
     return None if without else paid

@@ -61,8 +61,8 @@ async def merge_runs(
         await merged.run(manifest)
     if more := sum(counts.failed[NOT_ASKED] for counts in merged.counts.values()):
         observer.note(
-            f"{more:,} rows failed because no shard processed them: `promptcot run` as for the shards, with "
-            f"--output-dir {target} and without --shard, processes them, and repeats no finished call"
+            f"{more:,} rows failed because no shard processed them. To process them, repeat the shards' command "
+            f"with --output-dir {target} and without --shard; no finished call is repeated"
         )
     return merged, inputs
 

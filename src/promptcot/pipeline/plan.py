@@ -86,7 +86,8 @@ class PlannedStep:
     make: Callable[[Path], Step] | None = None
     join: Join | None = None
     at_end: bool = False
-    """Returns its rows only after all have come, so a target is counted before this step."""
+    """Whether the step returns rows only after all rows have arrived: then a target counts the rows before this
+    step."""
     in_thread: bool = False
     """The step is slow and runs in a thread, so that models are called meanwhile."""
     begin: Callable[[], Iterable[str]] = tuple

@@ -25,7 +25,7 @@ configs:
 ---
 # The directory of a run of promptcot
 
-`{name}` has what came through the whole run, {rows}. Load it with
+`{name}` contains the rows that passed all steps of the run: {rows}. Load it with
 
 ```python
 import datasets
@@ -33,9 +33,9 @@ import datasets
 rows = datasets.load_dataset("PATH", split="train")
 ```
 
-where PATH is this directory. The other files belong to single steps: `STEP.jsonl` has the rows that came through a
-step, `STEP.dropped.jsonl` those that it left out, each with a `reason`, and `STEP.failed.jsonl` those about which a
-model could not be asked. `recipe.json` says how the run was made, `summary.json` what became of the rows of each step.
+where PATH is this directory. The other files belong to single steps: `STEP.jsonl` contains the rows that passed a step,
+`STEP.dropped.jsonl` those that the step left out, each with a `reason`, and `STEP.failed.jsonl` those for which calls
+to a model failed. `recipe.json` contains the settings of the run, and `summary.json` the counts of each step.
 """
 
 

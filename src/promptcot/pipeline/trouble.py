@@ -74,8 +74,8 @@ def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
     if not dropped:
         return Trouble(f"{counts.name}: it produced no rows from {counts.rows_in:,}", "", nothing_came=True)
-    none = "its only row did not come" if counts.rows_in == 1 else f"none of {counts.rows_in:,} rows came"
-    what = f"{counts.name}: {none} through ({reasons(dropped)})"
+    none = "its only row did not pass" if counts.rows_in == 1 else f"none of {counts.rows_in:,} rows passed"
+    what = f"{counts.name}: {none} ({reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
     return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)
 

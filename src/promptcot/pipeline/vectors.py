@@ -48,6 +48,6 @@ def _named_vectors(path: Path) -> Iterator[tuple[str, NDArray[np.floating]]]:
         try:
             vector = vector_of(row)
         except ValueError as error:
-            raise InputError(f"{path}, row {number}: its `{FIELD}` is no vector ({error})") from error
+            raise InputError(f"{path}, row {number}: its `{FIELD}` is not a vector ({error})") from error
         if vector is not None:
             yield str(row.get("id")), vector

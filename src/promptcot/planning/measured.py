@@ -222,9 +222,12 @@ class _Reader:
                 asked = self.ran[name].get("model")
                 yield f"{name} used {asked}, but the recipe names {model.model}, so it was not measured"
         if not self.share_holds():
-            yield "with other models, judges or another filter, the accepted share differs, so it was not measured"
+            yield (
+                "models, judges or filter differ from the recipe's, and the accepted share depends on them, so it was "
+                "not measured"
+            )
         if self.has_traces and self.traced() is None:
-            yield f"solve used another model than {self.solver}, so it was not measured"
+            yield f"solve used a model other than {self.solver}, so it was not measured"
         yield from self._differences("sample", self.run.get("sample", {}), self.recipe.sample, _DRAWING)
         yield from self._timing()
 
@@ -245,9 +248,9 @@ class _Reader:
             return
         if own and self.run.get("run", {}).get("models") != "in turn":
             yield (
-                "seconds of a stage count from its first row to its last: side by side, a stage that waited for others "
-                "or shared their GPUs can do more than that. In turns (--set run.models='in turn') each model is "
-                "measured alone"
+                "the seconds of a stage are counted from its first row to its last row. If stages ran side by side, "
+                "these seconds include waiting for other stages and sharing GPUs with them, so a stage alone can be "
+                "faster. To measure each model alone, run with --set run.models='in turn'"
             )
         if not all(nano.is_nano(model) for model in own):
             yield "seconds include the start of a vLLM server: measure over many minutes"

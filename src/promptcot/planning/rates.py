@@ -128,7 +128,7 @@ def with_rates(recipe: Recipe, name: str, set_keys: Collection[str]) -> tuple[Re
         known = ", ".join(recipe.plan.rates)
         there = f"the recipe has {known}" if known else "the recipe has none"
         raise UsageError(
-            f"--rates {name}: {there}; others are stated in its section [plan.rates.{name}] (docs/scale.md)"
+            f"--rates {name}: {there}; to add alternative rates, write a section [plan.rates.{name}] (docs/scale.md)"
         )
     table, keys = recipe.plan.model_dump(exclude_unset=True), list(set_keys)
     for path, stated in _leaves(recipe.plan.rates[name].model_dump(exclude_unset=True)):

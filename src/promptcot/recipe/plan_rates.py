@@ -75,7 +75,7 @@ class AskedRates(_Keys):
 
     @property
     def gpu_seconds(self) -> float | None:
-        """GPU-seconds of a call; None if the rates are missing."""
+        """GPU-seconds per call; None if the rates are missing."""
         return gpu_seconds_of_a_call(
             _value(self.prompt_tokens),
             _value(self.prompt_tokens_per_second),

@@ -171,7 +171,7 @@ class Served(Section):
                 "--set server.base_url=URL)"
             )
         if self.base_url and self.engine not in ("auto", "openai"):
-            raise ValueError(f"base_url and engine = {self.engine!r} exclude each other: a URL is called over HTTP")
+            raise ValueError(f"base_url and engine = {self.engine!r} cannot be combined: a URL is called over HTTP")
         return self
 
 
@@ -323,11 +323,10 @@ class OwnStep(Section):
             made = use(**self.options, **{name: value for name, value in more.items() if name in known})
         except (Exception, SystemExit) as error:
             why = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
-            raise RecipeError("step", [f"{self.name}: {self.used} its options do not fit: {why}"]) from error
+            raise RecipeError("step", [f"{self.name}: its options do not fit {self.used}: {why}"]) from error
         wanted = ("ask", "read") if self.model else ("apply", "finish")
         if not all(callable(getattr(made, function, None)) for function in wanted):
-            kind = "stage, since it has a model" if self.model else "step, since it has no model"
-            raise RecipeError(
-                "step", [f"{self.name}: {self.used} makes no {kind}: it lacks {' or '.join(wanted)} (docs/api.md)"]
-            )
+            kind = "stage, since the step has a model" if self.model else "step without a model"
+            lacks = f"what it makes lacks {' or '.join(wanted)} (docs/api.md)"
+            raise RecipeError("step", [f"{self.name}: {self.used} must make a {kind}: {lacks}"])
         return made

@@ -20,7 +20,7 @@ from promptcot.storage.rows import hash_id
 PROBLEMS = 24
 _KEPT = 12
 _REASONS = 40
-"""Kinds of losses that are considered; a step of the user's own may write any number of reasons."""
+"""The most kinds of losses that are considered; a custom step may write any number of reasons."""
 _LOSSES = 10
 """Losses that are shown before problems of the set fill the rest."""
 _LONGEST_REASON = 200

@@ -61,12 +61,13 @@ class JudgePair:
     kappa: float | None
     verdicts: Mapping[tuple[str, str], int]
     criteria: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """By criterion on how many problems both gave the same rating, and of how many."""
+    """For each criterion: the number of problems with the same rating from both judges, and the number that both
+    rated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Concepts:
-    """How often the problems of the set use each concept, most used first; `known` are there to use."""
+    """How often the problems of the set use each concept, most used first; `known` is the number to choose from."""
 
     counts: Sequence[tuple[str, int]]
     used: int
@@ -118,7 +119,7 @@ class Report:
     damaged: int
     """Lines that could not be read."""
     through: str | None
-    """The step whose rows stand for the set while there is none, and None where the set is known."""
+    """The step whose rows are shown in place of the set until it is written; None once it is."""
     rejected: int
     """Problems of the set that reviewers have rejected since it was written."""
     repeated: int

@@ -295,7 +295,7 @@ def _copy_lines(copies: Mapping[str, Any], dropped: int | None) -> Iterator[str]
         kept = "left out" if copies.get("mask_numbers") is True else "kept"
         verb = "differs" if alike == 1 else "differ"
         were = "was" if alike == 1 else "were"
-        yield f"{counted(alike, 'problem')} {verb} from another one only in the numbers and {were} {kept}."
+        yield f"{counted(alike, 'problem')} {verb} from another problem only in the numbers and {were} {kept}."
 
 
 def _benchmark_lines(contamination: Mapping[str, Any]) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _clean(report: Report) -> Iterator[str]:
         overlapping = f"{counted(found, 'overlapping problem')} {'was' if found == 1 else 'were'} left out"
         benchmarks = "benchmark" if len(against) == 1 else "benchmarks"
         outcome = overlapping if found else "no overlap was found"
-        yield f"it was compared with the {benchmarks} {names}, and {outcome}"
+        yield f"the set was compared with the {benchmarks} {names}, and {outcome}"
     copies = report.lost_in("dedup")
     if copies is not None:
         words = f"{counted(copies, 'copy', 'copies')} {'was' if copies == 1 else 'were'} left out"

@@ -62,7 +62,7 @@ def _is_said(part: object) -> bool:
 
 
 def _is_message(part: object) -> bool:
-    """A message has a role, or content of its own; the result of a tool, among parts, has content as well."""
+    """Whether it has a role, or content and a type of text: the result of a tool, which is a part, also has content."""
     return _field(part, "role") is not None or (_field(part, "content") is not None and _field(part, "type") in _SAID)
 
 

@@ -1,4 +1,4 @@
-"""Reads from a trace its answer, or that it calls the problem broken. Used by `label` and within a run.
+"""Reads a trace: its answer, or its statement that the problem is broken. Used by `label` and within a run.
 
 A trace that refuses the problem gives no answer. The verifier decides what an answer is and which answers are the same,
 the domain has the phrases of a refusal, and `core.labelling` combines the traces of a problem.

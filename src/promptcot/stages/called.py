@@ -20,7 +20,7 @@ from promptcot.storage.json import dumps, why_not
 
 _Made = TypeVar("_Made", bound=Sequence[Row] | Retry | Drop)
 
-_A_DROP = "a Drop of texts, its details a mapping"
+_A_DROP = "a Drop of texts with a mapping as details"
 _UNREAD = ("unreadable", "empty", "truncated", "cut off")
 
 

@@ -121,7 +121,9 @@ class Vectors:
     def append(self, keys: NDArray[np.bytes_], vectors: NDArray[np.float16]) -> None:
         """Add the vectors of some texts; they are on disk when this returns. Raises StorageError, EngineUnusable."""
         if self.dimensions not in (0, vectors.shape[1]):
-            raise EngineUnusable(f"{self._path}: vectors of {vectors.shape[1]} dimensions after {self.dimensions}")
+            raise EngineUnusable(
+                f"{self._path}: a vector has {vectors.shape[1]} dimensions, but those before have {self.dimensions}"
+            )
         with storing(self._path), self._path.open("ab") as file:
             if not self.dimensions:
                 self.dimensions = vectors.shape[1]

@@ -116,7 +116,7 @@ class Select:
         self._rows.close()
 
     def summary(self) -> Mapping[str, Any]:
-        """The available, requested and selected numbers, as `select`; empty without rows."""
+        """The available, requested and selected numbers, under the key `select`; empty without rows."""
         return {"select": self._told} if self._told else {}
 
     def _check_model(self) -> None:

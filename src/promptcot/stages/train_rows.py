@@ -19,7 +19,7 @@ from promptcot.storage.outputs import Output
 from promptcot.storage.rows import hash_id, read_rows, with_ids
 
 Learn = Callable[[Row], Row | str]
-"""Makes the training row of a row, or returns the reason why there is none."""
+"""Turns a row into a training row, or returns the reason why it cannot."""
 
 
 def write_training_rows(

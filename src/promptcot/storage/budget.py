@@ -123,5 +123,5 @@ class Budget:
         return (
             f"the budget is used up: {self.spent:.4f} of {self.max_cost} is spent, and the next call may cost "
             f"{amount:.4f} if it uses all of its max_tokens. Finished calls are kept: run the same command with a "
-            "higher --max-cost to continue, or for fewer rows to write the finished ones"
+            "higher --max-cost to continue, or run it on fewer rows to write the finished ones"
         )

@@ -118,7 +118,7 @@ class StageCounts:
         self.completion_tokens += completion or 0
 
     def absorb(self, asked: StageCounts) -> None:
-        """Count the calls of an earlier pass of the same command, which are now found in the journal, as made now."""
+        """Count calls of an earlier pass of the same command as new, although this pass found them in the journal."""
         self.reused = max(0, self.reused - asked.calls)
         self.calls += asked.calls
         self.prompt_tokens += asked.prompt_tokens

@@ -167,7 +167,7 @@ def _column(name: str, values: Sequence[Any], kind: Any, replaced: Counter[str])
     if kind is None:
         misfits = sum(value is not None and not isinstance(value, str) for value in values)
         if misfits:
-            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += misfits
+            replaced[f"values of `{name}`, which do not have one type of Parquet in common, by text"] += misfits
         return arrow.array([None if value is None else _as_text(value) for value in values], arrow.string())
     try:
         return arrow.array(values, kind)

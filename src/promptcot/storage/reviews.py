@@ -26,7 +26,7 @@ from promptcot.storage.paths import url_of
 
 REVIEWS = "reviews.jsonl"
 LONGEST_NOTE = 10_000
-"""A longer note is cut to so many characters."""
+"""A longer note is cut to this many characters."""
 
 Decision = Literal["accept", "reject"]
 _DECISIONS: tuple[Decision, ...] = ("accept", "reject")

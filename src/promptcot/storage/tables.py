@@ -24,7 +24,7 @@ MOST_BYTES = 400_000_000
 """The most bytes of one shard on disk."""
 _ROW_GROUP = 32_000_000
 _AT_ONCE = 1 << 20
-_REPLACED = "texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"
+_REPLACED = "texts with half a surrogate pair, which UTF-8 cannot encode, by texts with U+FFFD"
 _TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_"}
 
 

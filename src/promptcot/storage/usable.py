@@ -59,7 +59,7 @@ def check_writable(path: Path, files: Sequence[Path], folders: Sequence[Path]) -
         _check_length(path, one.parent / f"{one.name}{PARTIAL}")
     if (status(path) is None and str(path) == "-") or _is_stream(path):
         raise UsageError(
-            f"{path} is not a file on a disk, but an output is a file that is renamed when complete; give a file name"
+            f"{path} is not a file on a disk, where an output is renamed when it is complete; choose another output"
         )
     for file in (*files, *(one.parent / f"{one.name}{PARTIAL}" for one in files)):
         found = status(file)

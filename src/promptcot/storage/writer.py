@@ -64,7 +64,9 @@ class RowWriter:
             return line
         halves: list[None] = []
         line = written(whole_letters(loads(line), halves), self._nan)[0]
-        self.replaced["texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"] += len(halves)
+        self.replaced["texts with half a surrogate pair, which UTF-8 cannot encode, by texts with U+FFFD"] += len(
+            halves
+        )
         return line
 
     def finish(self) -> None:

@@ -142,9 +142,9 @@ def grpo_arguments(recipe: TrainRecipe, grpo: Grpo, kernels: Kernels, vllm: str 
     """
     if recipe.sequences_per_step % grpo.generations:
         raise InputError(
-            f"a step has {recipe.sequences_per_step} completions (devices × micro_batch × accumulation), which are no "
-            f"whole groups of method.grpo.generations = {grpo.generations}: choose schedule.accumulation or "
-            "generations anew"
+            f"a step has {recipe.sequences_per_step} completions (devices × micro_batch × accumulation), which is not "
+            f"a multiple of method.grpo.generations = {grpo.generations}: choose another schedule.accumulation or "
+            "another number of generations"
         )
     reference = {"revision": recipe.model.revision, "use_safetensors": True} if grpo.beta else None
     return _arguments(

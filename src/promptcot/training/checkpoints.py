@@ -1,4 +1,4 @@
-"""Decides where a training resumes: at the last complete checkpoint that has the same data and settings.
+"""Decides where a training run resumes: at the last complete checkpoint that has the same data and settings.
 
 A checkpoint counts once its list of files has been written, after all of the files. An interrupted or damaged
 checkpoint is skipped in favour of the one before. The trainer decides what a checkpoint holds.
@@ -139,16 +139,15 @@ def began_with(
         before = read_document(path)
         if before is None:
             raise InputError(
-                f"{path}: it is damaged, so it is unknown whether this training began with the same data and "
+                f"{path}: it is damaged, so it is unknown whether this training run began with the same data and "
                 "settings. If it did, delete this file to resume; otherwise choose another --output_dir"
             )
         before, known = _filled(before, assumed or {}), without_secrets(json.loads(json.dumps(now)))
         if found := [difference for key, difference in differences(before, known) if key not in free]:
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
-                f"{directory}: this training began with other data or settings:\n{listed}\nTo "
-                "go on, restore it; to train "
-                "anew, choose another --output_dir or delete this one"
+                f"{directory}: this training run began with other data or settings:\n{listed}\nTo "
+                "continue, restore them; to train from scratch, choose another --output_dir or delete this one"
             )
     write_document(path, now)
     return before

@@ -1,4 +1,4 @@
-"""Checks a training before anything is loaded: the files, packages and compilers that its recipe needs.
+"""Checks a training run before anything is loaded: the files, packages and compilers that its recipe needs.
 
 All problems are reported together. Problems that only the data or the weights reveal are found later, in their own
 modules.
@@ -73,7 +73,7 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
             "is no C++ compiler (c++, g++); install one, or set offload_optimizer = false"
         )
     if (url := url_of(model.path)) is not None:
-        yield f"model.path: {url}: an address; a training starts from a folder on this machine, or from the Hub"
+        yield f"model.path: {url}: an address; a training run starts from a folder on this machine, or from the Hub"
     elif os.path.isdir(folder := expanded(nano.resolve(model.path, "base"))):
         if fault := weights_fault(folder) or adapter_fault(folder):
             yield f"model.path: {': '.join(fault)}"
@@ -101,7 +101,7 @@ def _data_faults(recipe: TrainRecipe) -> Iterator[str]:
 
 
 def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:
-    """The local paths that a training reads and writes."""
+    """The local paths that a training run reads and writes."""
     held_out = recipe.data.validation
     files = [*recipe.data.paths, *([held_out] if isinstance(held_out, str) else []), recipe.model.chat_template]
     files += _benchmark_files(recipe)

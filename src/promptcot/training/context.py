@@ -72,7 +72,7 @@ def check_heads(config: Any, parts: int) -> None:
     if heads % parts or (kv_heads % parts and parts % kv_heads):
         raise InputError(
             f"parallelism.context = {parts} divides attention by its heads, and this model has {heads}, with "
-            f"{kv_heads} for keys: choose a number by which both can be divided"
+            f"{kv_heads} for keys: choose a number that divides both"
         )
 
 

@@ -82,7 +82,7 @@ class Data(Section):
     def _path_or_mix(self) -> Self:
         if self.path and self.mix:
             raise ValueError(
-                "path and mix exclude each other: set path = [] (--set data.path=[]) to mix, or leave mix out"
+                "path and mix cannot be combined: set path = [] (--set data.path=[]) to mix, or leave mix out"
             )
         if not self.path and not self.mix:
             raise ValueError("there are no rows: set path (--data_path), or mix")

@@ -1,4 +1,4 @@
-"""The names of the files that a training writes, and the list of paths that must not overwrite an input."""
+"""The names of the files that a training run writes, and the list of paths that must not overwrite an input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECKPOINTS = "checkpoint-*"
 
 
 def written(directory: Path) -> list[Written]:
-    """The paths that a training into the directory overwrites."""
+    """The paths that a training run into the directory overwrites."""
     names = (LOG, SAMPLES, DROPPED, BEGAN_WITH, f"{PLOT}.png", f"{PLOT}.pdf")
     models = [directory / f"{name}{suffix}" for name in (MODEL, ADAPTER) for suffix in ("", ".part", ".old")]
     folders = (*models, directory / LOGS, *directory.glob(CHECKPOINTS))
@@ -29,7 +29,7 @@ def written(directory: Path) -> list[Written]:
 
 
 def folders_of(recipe: TrainRecipe) -> Iterator[str]:
-    """The names of the folders that a training writes, the model's first."""
+    """The names of the folders that a training run writes, the model's first."""
     kept = recipe.method.lora.save if recipe.method.lora else "merged"
     if kept != "adapter":
         yield MODEL

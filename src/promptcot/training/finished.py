@@ -1,6 +1,6 @@
-"""The marker of a finished training: a small file in the model folder, written last, with the hash of the recipe.
+"""The marker of a finished training run: a small file in the model folder, written last, with the hash of the recipe.
 
-With it, a finished training is recognized without loading anything, and so is an earlier version of the same model in a
+With it, a finished run is recognized without loading anything, and so is an earlier version of the same model in a
 repository of the Hub.
 """
 

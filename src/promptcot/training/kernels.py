@@ -1,4 +1,4 @@
-"""Detects the kernels on this machine, decides which ones a training uses, and describes them in one line.
+"""Detects the kernels on this machine, decides which ones a training run uses, and describes them in one line.
 
 Nothing is downloaded: a kernel is used when its package is installed. The loss of fine-tuning needs no choice: TRL
 computes it in chunks of tokens, so the matrix of logits is never complete in memory.

@@ -1,4 +1,4 @@
-"""Starts the processes of a training on this machine if no launcher has started them.
+"""Starts the processes of a training run on this machine if no launcher has started them.
 
 Decides how many there are, which device a single one sees, and what they print: the first process prints, and the
 output of the others goes to a file, which is shown when one of them stops the training. On several machines, deepspeed,

@@ -1,10 +1,10 @@
-"""Continues a training with more steps than it started with, from its last checkpoint.
+"""Continues a training run with more steps than it started with, from its last checkpoint.
 
 Only its length may grow (`schedule.max_steps`, `schedule.epochs`); `checkpoints.began_with` refuses all other changes.
 The data continue in order, because the order of an epoch does not depend on the number of epochs. The learning rate
-becomes that of a training planned with the new length: with a schedule that decays over all steps (linear, cosine) it
-rises first. If the shorter training ended in the middle of a step, the longer one continues after that step, and the
-missing rows are skipped: `missed` counts them.
+becomes that of a run planned with the new length: with a schedule that decays over all steps (linear, cosine) it rises
+first. If the shorter run ended in the middle of a step, the longer one continues after that step, and the missing rows
+are skipped: `missed` counts them.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ class Length(TrainerCallback):  # type: ignore[misc]
         if now < before:
             raise _shorter(args.output_dir, before, now)
         was, rate = _follow(optimizer, lr_scheduler)
-        self._say(f"lengthened from {before:,} to {now:,} steps, with the data in the order of the longer training")
+        self._say(f"lengthened from {before:,} to {now:,} steps, with the data in the order of the longer run")
         if self._missed:
             self._say(
-                f"note: step {before:,} was the last one, and smaller than in the longer training, by {self._missed}; "
+                f"note: step {before:,} was the last one, and smaller than in the longer run, by {self._missed}; "
                 "the missing rows are skipped in that epoch"
             )
         if was != rate:
             self._say(
-                f"note: the learning rate ({args.lr_scheduler_type.value}) continues as in a training of {now:,} "
-                "steps: "
-                f"{rate:.3g} at step {state.global_step + 1:,}, where that of {before:,} steps had come to {was:.3g}"
+                f"note: the learning rate ({args.lr_scheduler_type.value}) continues as in a run of {now:,} "
+                f"steps: {rate:.3g} at step {state.global_step + 1:,}, while the run of {before:,} steps had "
+                f"reached {was:.3g}"
             )
 
 
@@ -70,14 +70,14 @@ def refuse_shorter(found: Found, recipe: TrainRecipe, count: int) -> None:
 
 def _shorter(directory: Path | str, before: int, now: int) -> InputError:
     return InputError(
-        f"{directory}: this training was begun with {before:,} steps, and the recipe now says {now:,} "
+        f"{directory}: this training run was begun with {before:,} steps, and the recipe now says {now:,} "
         "(schedule.max_steps, schedule.epochs): it can be made longer, not shorter. To train fewer steps, "
         "choose another --output_dir"
     )
 
 
 def missed(before: Mapping[str, Any] | None, recipe: TrainRecipe, count: int, step: int) -> str | None:
-    """The rows, packed sequences or pairs (of `count`) that a training skips when it resumes after `step`, as text;
+    """The rows, packed sequences or pairs (of `count`) that a training run skips when it resumes after `step`, as text;
     None for none.
 
     `before` are the settings it started with, of which the schedule is used.

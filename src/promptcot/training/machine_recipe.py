@@ -61,7 +61,7 @@ class Parallelism(Section):
             raise ValueError("offload_optimizer and offload_parameters are DeepSpeed's: set zero instead of fsdp")
         if self.grad_accum_dtype and not self.zero:
             raise ValueError(
-                "grad_accum_dtype is DeepSpeed's: set zero to 1, 2 or 3; without it gradients add up in float32"
+                "grad_accum_dtype is DeepSpeed's: set zero to 1, 2 or 3; else gradients are accumulated in float32"
             )
         return self
 
@@ -111,7 +111,7 @@ class Hardware(Section):
 class Published(Section):
     """Published facts about the training that a recipe reproduces; a dry run shows them beside its own numbers.
 
-    `learning_rate` belongs to `rows_per_step`: a training with other steps gets a warning. `packing` says how the
+    `learning_rate` belongs to `rows_per_step`: a training run with other steps gets a warning. `packing` says how the
     `gpu_hours` were spent.
     """
 

@@ -1,4 +1,4 @@
-"""Loads the base model of a training in the number type and with the kernels of the recipe.
+"""Loads the base model of a training run in the number type and with the kernels of the recipe.
 
 Decides the precision of trainable weights, and checks that model and tokens match.
 """
@@ -58,7 +58,7 @@ def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest:
         )
     room = getattr(model.config, "max_position_embeddings", None)
     if room and longest > room:
-        tell(f"note: rows of up to {longest:,} tokens, and the model's config.json allows {room:,} positions")
+        tell(f"note: rows have up to {longest:,} tokens, but the model's config.json allows only {room:,} positions")
 
 
 def flops_per_token(model: PreTrainedModel, lengths: NDArray[Any]) -> float | None:

@@ -19,7 +19,7 @@ def rate_note(recipe: TrainRecipe, rows: float) -> str | None:
     if 1 / _NEAR <= rows / published.rows_per_step <= _NEAR:
         return None
     packs = schedule.step_by == "sequences" and recipe.method.packing
-    remedy = 'schedule.step_by = "rows" keeps to them' if packs else "see schedule.accumulation"
+    remedy = 'schedule.step_by = "rows" keeps the published number' if packs else "see schedule.accumulation"
     return (
         f"the learning rate {schedule.learning_rate:g} was published for {published.rows_per_step:,} rows a step, and "
         "a "

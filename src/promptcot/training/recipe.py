@@ -157,7 +157,7 @@ class Watch(Section):
 
 
 class TrainRecipe(Section):
-    """One training, complete."""
+    """One training run, complete."""
 
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
@@ -207,7 +207,7 @@ class TrainRecipe(Section):
         packed = self.method.kind == "sft" and self.method.packing and self.schedule.micro_batch == 1
         if parallel.context > 1 and not packed:
             raise ValueError(
-                "parallelism.context cuts one packed sequence at a time: it is for method.kind = 'sft' with "
+                "parallelism.context splits one packed sequence at a time, so it needs method.kind = 'sft' with "
                 "method.packing = true and schedule.micro_batch = 1"
             )
         if lora is not None and lora.bits and parallel.divides_weights:
@@ -236,8 +236,8 @@ class TrainRecipe(Section):
         if self.sequences_per_step % at_once:
             raise InputError(
                 f"the recipe's effective batch is {self.sequences_per_step} sequences, which {processes} processes "
-                f"with {self.schedule.micro_batch} at a time cannot share evenly: start another number of processes, "
-                f"or --set parallelism.devices={processes} and choose schedule.accumulation anew"
+                f"with {self.schedule.micro_batch} at a time cannot share evenly: start a different number, "
+                f"or --set parallelism.devices={processes} and choose another schedule.accumulation"
             )
         return self.sequences_per_step // at_once
 
@@ -246,8 +246,8 @@ class TrainRecipe(Section):
         context = self.parallelism.context
         if processes % context:
             raise InputError(
-                f"parallelism.context = {context}: that many processes share a sequence, and {processes} are no whole "
-                "groups of them: start another number"
+                f"parallelism.context = {context}: that many processes share a sequence, and {processes} processes "
+                f"is not a multiple of {context}: start a different number"
             )
         return processes // context
 

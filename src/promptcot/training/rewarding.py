@@ -1,4 +1,4 @@
-"""The reward function of a training: `promptcot.rewards` or a user's own function, both checked.
+"""The reward function of a training run: `promptcot.rewards` or a user's own function, both checked.
 
 Decides which function is called and what it may return: a finite number or None for each completion. Any other value
 stops the training with an error: TRL would treat NaN as no reward, and a group without rewards gives no signal.
@@ -20,7 +20,7 @@ from promptcot.training.data.prompts import Prompts
 from promptcot.training.method_recipe import Grpo
 
 _TAKEN = {"prompt", "prompts", "completions", "answer"}
-"""Columns that TRL already passes under these names."""
+"""Names under which TRL itself passes columns."""
 
 
 class CheckedReward:

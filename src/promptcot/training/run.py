@@ -1,4 +1,4 @@
-"""Runs one training from recipe to model folder, whatever its method, including resuming and stopping.
+"""Trains a model, from recipe to model folder, whatever its method, including resuming and stopping.
 
 This module only connects the parts; each part decides in its own module. Every process of a training runs it.
 """
@@ -46,7 +46,7 @@ _FREE = ("settings.schedule.max_steps", "settings.schedule.epochs", "settings.me
 
 
 def train(recipe: TrainRecipe, say: Say) -> Path:
-    """Start or resume a training, and return the folder of the model.
+    """Start or resume a training run, and return the folder of the model.
 
     Raises InputError if the data or the settings differ from those of the checkpoints, Diverged, and KeyboardInterrupt
     after a requested stop with a checkpoint.
@@ -109,7 +109,7 @@ def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tu
 def _judges(
     trainer: Any, recipe: TrainRecipe, exam: tuple[EvalRecipe, list[Question]] | None, tell: Say
 ) -> Iterator[TrainerCallback]:
-    """The callbacks that evaluate a training, and decide by the results."""
+    """The callbacks that evaluate a training run, and decide by the results."""
     if exam is not None:
         yield Exam(trainer, recipe, *exam)
     if (criterion := CRITERIA.get(recipe.checkpoints.best)) is not None:
@@ -117,7 +117,7 @@ def _judges(
 
 
 def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
-    """The settings that must not change between two starts of one training.
+    """The settings that must not change between two starts of one training run.
 
     DeepSpeed's checkpoints are sharded, and fit only the same number of processes.
     """
@@ -140,7 +140,7 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
 
 
 def _assumed(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of trainings by earlier versions that recorded fewer, or without evaluation."""
+    """The settings of training runs by earlier versions that recorded fewer, or without evaluation."""
     defaults = {"method": Method(), "schedule": Schedule(), "precision": Precision()}
     sections = {name: section.model_dump(mode="json") for name, section in defaults.items()}
     sections["method"]["lora"] = Lora().model_dump(mode="json")
@@ -164,7 +164,7 @@ def _agreed(found: Found) -> Found:
 
 
 def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, tell: Say) -> str | None:
-    """Report where it resumes, and refuse differences; returns the part of the data that a longer training skips."""
+    """Report where it resumes, and refuse differences; returns the part of the data that a longer run skips."""
     for fault in found.passed_over:
         tell(f"note: {fault}; {'using an older one' if found.path else 'no older one is complete: starting over'}")
     if found.path:

@@ -1,4 +1,4 @@
-"""Handles Ctrl-C and SIGTERM in a training: finishes the current step, writes a checkpoint, and stops all processes.
+"""Handles Ctrl-C and SIGTERM while training: finishes the current step, writes a checkpoint, and stops all processes.
 
 A preempted job therefore loses nothing. A second signal stops it at once. The trainer decides what a checkpoint holds.
 """

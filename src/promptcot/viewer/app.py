@@ -38,14 +38,14 @@ _YEAR = 365 * 24 * 3600
 _DECISIONS: Mapping[str, Any] = {"accept": "accept", "reject": "reject"}
 _STATES = {
     "being written": "This run is being written. Reload the page to see new problems.",
-    "interrupted": "This run was interrupted. The page shows what it had written.",
+    "interrupted": "This run was interrupted. The page shows what the run had written.",
     "incomplete": "Some files of this run are gone. The page shows what the others contain.",
 }
 
 
 _MOST_IGNORED = 64_000_000
 """Bytes of a form that is too long that are read before the connection is closed."""
-_TOO_LONG = f"Nothing was stored: a note can have {LONGEST_NOTE:,} characters."
+_TOO_LONG = f"Nothing was stored: a note can have at most {LONGEST_NOTE:,} characters."
 _OLD_FORM = "Nothing was stored: this form is from an earlier session. Open the problem again."
 _NO_PROBLEM = "No problem of this run has this id."
 

@@ -27,19 +27,19 @@ from promptcot.viewer.tables import clean, key_of, meta, set_meta, transaction
 
 UNKNOWN = -1.0
 _BATCH, _BATCH_BYTES = 5_000, 32_000_000
-"""The rows of a batch and about how many bytes of lines, which bound the memory."""
+"""The most rows in a batch and about the most bytes of their lines, which limits memory."""
 _NOT_LISTED = "sample"
 _WORST_FIRST = ("unreadable", *reversed(RATINGS))
 _LONGEST = 200
-"""Characters of a value in a list. A filter compares the shortened values."""
+"""The most characters of a value that a list shows. A filter compares the shortened values."""
 _PLACES = "SELECT file, start, length FROM place JOIN file USING (file)"
 _MANY = 20_000
-"""From this number of rows, several processes read them."""
+"""From this number of rows on, several processes read the rows."""
 
 Stale = tuple[int, str, Sequence[tuple[int, int, int]]]
 """The number of a row, its id, and the places of its lines: file, start, length."""
 Made = tuple[tuple[Any, ...], tuple[str, str, list[str], str]]
-"""A row of the table `problem`; and problem, rationale, concepts, answer."""
+"""A row of the table `problem`, and the texts to search: problem, rationale, concepts, answer."""
 
 
 class _File(NamedTuple):

@@ -17,7 +17,7 @@ from promptcot.storage.reviews import LONGEST_NOTE, Review
 from promptcot.viewer.queries import MOST_COUNTED, REVIEWS, SORTS, Entry, Filter, Lists
 
 _SHOWN = 360
-"""Characters of a problem in a list."""
+"""The most characters of a problem that a list shows."""
 _LONGEST, _MOST_TRACES, _MOST_REVIEWS = 100_000, 64, 200
 
 
@@ -103,7 +103,7 @@ def effect_of(reviews: Sequence[Review], fate: Fate) -> str | None:
     if decision == "reject" and not was_dropped:
         return "The next run, select and export leave this problem out. The files of the run do not change until then."
     if decision == "accept" and was_dropped and fate.step == REVIEW:
-        return "This problem was dropped as rejected. The next run takes it back."
+        return "This problem was dropped as rejected. The next run includes it again."
     if decision == "accept" and was_dropped:
         return "An acceptance does not override a step: this problem stays out of the set."
     return None

@@ -104,8 +104,7 @@ CREATE TEMP TABLE reviewer (number INTEGER, name TEXT, PRIMARY KEY (number, name
 CREATE VIRTUAL TABLE temp.syntax USING fts5 (problem, rationale, concepts, answer);
 """
 """Tables of a connection: the latest reviews, everybody who reviewed a problem, and an empty table that shows whether
-FTS5 can parse a query.
-"""
+FTS5 can parse a query."""
 
 
 class Lists:

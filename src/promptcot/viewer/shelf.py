@@ -26,7 +26,7 @@ from promptcot.viewer.queries import TEMPORARY, Lists
 from promptcot.viewer.tables import clean, key_of
 
 _LOOK_AGAIN, _PATIENCE = 3.0, 0.5
-"""Seconds between two checks of the files, and for which a request waits for an update."""
+"""The seconds between two checks of the files, and the seconds for which a request waits for an update."""
 
 
 class Shelf:

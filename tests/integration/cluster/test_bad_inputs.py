@@ -66,7 +66,7 @@ def test_a_node_with_another_promptcot_is_named_with_both_versions(
     ours = cluster_nodes.__version__
     monkeypatch.setattr(cluster_nodes, "__version__", "99.0")
     with pytest.raises(
-        ClusterUnusable, match=rf"node \S+ .* promptcot {ours}; here are Python \S+ and promptcot 99\.0"
+        ClusterUnusable, match=rf"node \S+ .* promptcot {ours}; this machine has Python \S+ and promptcot 99\.0"
     ):
         look_over(joined.nodes)[0].check()
 
@@ -76,7 +76,7 @@ def test_a_node_with_another_python_is_named_with_both_versions(
 ) -> None:
     theirs = platform.python_version()
     monkeypatch.setattr(cluster_nodes.platform, "python_version", lambda: "3.99.1")
-    with pytest.raises(ClusterUnusable, match=rf"has Python {theirs} and .*; here are Python 3\.99\.1 and"):
+    with pytest.raises(ClusterUnusable, match=rf"has Python {theirs} and .*; this machine has Python 3\.99\.1 and"):
         look_over(joined.nodes)[0].check()
 
 
@@ -87,7 +87,7 @@ def test_more_gpus_than_the_cluster_has_are_waited_for_and_given_up(nodes: Nodes
     nodes_there = "3 nodes: 1 with 0 CPUs and 0 GPUs; 2 with 4 CPUs and 0 GPUs"
     lacking = f"mock: a server takes 1 CPU and 2 GPUs of one node, and the cluster has {nodes_there}"
     assert lacking in done.stderr
-    assert "It waited" in done.stderr
+    assert "The command waited" in done.stderr
     assert "--gpus-per-actor" in done.stderr
     assert lacking in done.stdout
     assert "The command waits up to 12 s for it (--ray-wait)" in done.stdout
@@ -113,7 +113,7 @@ def test_a_model_that_nodes_do_not_see_is_said_for_each_of_them(nodes: Nodes, ro
 def test_a_server_that_cannot_be_reached_is_said_with_the_way_out(nodes: Nodes, rows: Path) -> None:
     done = finished(generate(rows, rows.parent / "x.jsonl", "--say http://127.0.0.1:9/v1", *nodes.options))
     assert done.returncode == 1
-    assert "its server runs at http://127.0.0.1:9/v1, and cannot be reached from here" in done.stderr
+    assert "its server runs at http://127.0.0.1:9/v1, but cannot be reached from here" in done.stderr
     assert "--server-ports" in done.stderr
 
 

@@ -152,7 +152,7 @@ def test_a_lengthened_training_is_the_longer_one_and_its_adapters_load_alone(tmp
     train("longer", schedule__max_steps=3, **settings)
     told = train("longer", schedule__max_steps=6, **settings)
     train("whole", schedule__max_steps=6, **settings)
-    assert "lengthened from 3 to 6 steps, with the data in the order of the longer training" in told
+    assert "lengthened from 3 to 6 steps, with the data in the order of the longer run" in told
     assert logged(tmp_path / "longer") == logged(tmp_path / "whole")
     assert same(tmp_path / "longer" / "model", tmp_path / "whole" / "model")
     with pytest.raises(InputError, match=r"begun with 6 steps, and the recipe now says 4"):

@@ -130,7 +130,7 @@ def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Tr
     data, way_out = [line for line in told if line.startswith("data")]
     assert way_out.startswith("data: too long: a side and the prompt are longer than the window: raise")
     assert data.startswith(f"data: {PAIRS + len(bad)} pairs, ")
-    assert "2 on the other side of the validation split" in data
+    assert "2 in the other part of the validation split" in data
     lines = (tmp_path / "odd" / "dropped.jsonl").read_bytes().splitlines()
     left_out = {row["id"]: row["reason"] for row in map(loads, lines)}
     assert left_out == {

@@ -73,7 +73,7 @@ def test_changes_options_and_targets_reach_their_keys() -> None:
         ("distill-nano", "teacher.modle=x", r"teacher\.modle: unknown key; did you mean model\?"),
         ("cold-start-nano", "generatr.recipe=x", r"generatr: unknown key; did you mean generator\?"),
         ("distill-nano", "problems.path=rows.jsonl", "give path \\(a file of problems\\) or recipe"),
-        ("cold-start-nano", "annotate.model=nano:annotator", "annotators and model exclude each other"),
+        ("cold-start-nano", "annotate.model=nano:annotator", "annotators and model cannot be combined"),
         ("cold-start-nano", "judge.0.name=b", "two judges have the same name"),
         ("distill-nano", "chain=distil", "no chain 'distil'; known are distill, cold-start"),
         ("distill-nano", "chain=[1]", r"no chain \[1\]"),

@@ -78,7 +78,7 @@ def test_everything_is_shown_with_its_size_its_use_and_what_it_would_cost_again(
     assert "judge-a.journal 600 B replies to 40 calls of judge-a (no price known)" in lines
     assert "select.state 5.00 kB unfinished work, which is restarted from scratch anyway" in lines
     assert "vllm-m-0.log 7 B logs of model servers" in lines
-    assert "repeats up to 216 calls (cost 1.7500, without 1 with no price)" in text
+    assert "repeats up to 216 calls (cost 1.7500, not counting 1 without a price)" in text
     assert "nothing was removed" in text
     assert names(run) == before
 
@@ -175,7 +175,7 @@ def _no_run(run: Path) -> None:
         (_begun_anew_after_cleaning, "the journal of solve has 1 call, but its summary counts 136"),
         (_asks_another_judge, "the journal of judge-b has 1 call, but its summary counts 0"),
         (_broken_summary, "it cannot be read"),
-        (_training, "the directory of a training"),
+        (_training, "the directory of a training run"),
         (_no_run, "not the directory of a run"),
         (shutil.rmtree, "no such file or directory"),
     ],

@@ -278,7 +278,7 @@ def test_what_a_model_wrote_around_the_markers_is_not_learnt() -> None:
 
 CONCEPTS = {"foundational_concepts": ["a"], "level": "AIME"}
 MISTAKES: list[tuple[str, str, dict[str, Any], list[str]]] = [
-    ("a model path as well", f"{EXTRACT} --model_path x", {}, ["exclude each other"]),
+    ("a model path as well", f"{EXTRACT} --model_path x", {}, ["cannot be combined"]),
     ("one name twice", "extract --data_path seeds.jsonl --output_path o.jsonl --annotator a=x --annotator a=y", {}, []),
     ("no name", "extract --data_path seeds.jsonl --output_path o.jsonl --annotator a/b=x", {}, ["is not a valid name"]),
     ("no problem", EXPLAIN, {"concepts": ["a"], "level": "AIME"}, ["row 1", "`problem`"]),

@@ -104,9 +104,7 @@ def test_a_dry_run_of_a_training_counts_what_would_be_learnt(capsys: pytest.Capt
     said = " ".join(capsys.readouterr().out.split())
     assert "broken.jsonl: rows look like DeepMath: problem = question, completion = r1_solution_1 and r1_sol" in said
     assert "6 rows (counted in broken.jsonl)" in said
-    assert (
-        "left out, as the training would leave them out: 1 × no prompt, completion or messages: it has `query`" in said
-    )
+    assert "left out, as in training: 1 × no prompt, completion or messages: it has `query`" in said
     assert main([*train, "--data_path", "strange.jsonl", "--columns", COLUMNS]) == 0
     assert "3 rows (counted in strange.jsonl)" in capsys.readouterr().out
 

@@ -100,7 +100,7 @@ def test_old_readers_know_all_that_the_files_hold(name: str) -> None:
         ("--to verl --columns answer=gold", 1, "gold"),
         ("--to verl --prompts nowhere", 1, "nowhere"),
         ("--to verl --verifier nothing", 2, "nothing"),
-        ("--to verl --style qwq", 2, "style qwq is a prompt of one text, and verl reads messages only"),
+        ("--to verl --style qwq", 2, "style qwq makes a prompt of one text, and verl reads messages only"),
         ("--to trl --style qwq", 2, "--layout text"),
     ],
 )

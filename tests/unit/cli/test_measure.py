@@ -116,7 +116,7 @@ def test_two_sets_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("", 2, "RUN_OR_FILE is missing"),
         ("a.jsonl a.jsonl a.jsonl", 2, "3 were given"),
         ("a.jsonl --vectors a.jsonl --vectors a.jsonl", 2, "at most one file for each set"),
-        ("a.jsonl --vectors a.jsonl --semantic m", 2, "exclude each other"),
+        ("a.jsonl --vectors a.jsonl --semantic m", 2, "cannot be combined"),
         ("a.jsonl --vectors a.jsonl", 1, "no vector of any problem"),
         ("a.jsonl --concepts nowhere.jsonl", 1, "nowhere.jsonl: no such file"),
         ("nowhere.jsonl", 1, "nowhere.jsonl: no such file"),

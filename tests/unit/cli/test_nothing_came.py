@@ -136,28 +136,28 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         "filter --template judged-*.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["filter: none of 2 rows came through (bad: 2)", "row a (bad): Find 1.", "remedy: look at `ratings`"],
+        ["filter: none of 2 rows passed (bad: 2)", "row a (bad): Find 1.", "remedy: look at `ratings`"],
     ),
     "filter, all invalid": (
         judged("invalid", invalid_reason="cut off"),
         "filter --template judged-*.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["none of 2 rows came through (invalid verdict: 2)", "(invalid verdict, cut off): Find 1.", "--max-len"],
+        ["none of 2 rows passed (invalid verdict: 2)", "(invalid verdict, cut off): Find 1.", "--max-len"],
     ),
     "label, no answer": (
         traces(completion="Let me think"),
         "label --data_path traces.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["label: none of 2 rows came through (unlabelled: no answer: 2)", "remedy: solve the problems again"],
+        ["label: none of 2 rows passed (unlabelled: no answer: 2)", "remedy: solve the problems again"],
     ),
     "train-rows, nothing to learn": (
         lambda: jsonl("rows.jsonl", [{"id": "r", "concepts": ["a"], "level": "AIME", "problem": "Find 1."}]),
         "train-rows --data_path rows.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["train-rows: its only row did not come through"],
+        ["train-rows: its only row did not pass"],
     ),
 }
 
@@ -227,7 +227,7 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
         {"judge": lambda request: annotating.judge(request).replace("perfect", "bad")},
         1,
         [
-            "filter: none of 6 rows came through (bad: 6)",
+            "filter: none of 6 rows passed (bad: 6)",
             "0 of the target of 3 problems: all combinations (6) are used",
         ],
         ["--max-candidates", "with a real model"],

@@ -47,10 +47,10 @@ PROMPTCOT = ["plan", "promptcot", "--target", "1000000", "--gpus", "64", *QUICK]
 
 def test_every_rate_says_where_it_is_from(capsys: pytest.CaptureFixture[str]) -> None:
     said = told(PROMPTCOT, capsys)
-    assert "rates as the recipe states them; out/promptcot holds no finished run of 100 combinations or more" in said
-    assert re.search(r"completion tokens a GPU writes in a second 1,300 stated \[\d+\]", said)
+    assert "rates as stated in the recipe; out/promptcot holds no finished run of 100 combinations or more" in said
+    assert re.search(r"completion tokens written per GPU-second 1,300 stated \[\d+\]", said)
     assert re.search(r"\[\d+\] sgl-project/sglang, benchmark/benchmark_vllm_060", said)
-    assert re.search(r"share of rows that is kept 0\.25 assumed \[\d+\]", said)
+    assert re.search(r"share of rows that are kept 0\.25 assumed \[\d+\]", said)
     assert "neither measured nor stated" not in said
 
 
@@ -103,8 +103,8 @@ def test_draws_that_take_most_of_the_time_are_not_a_matter_of_shards(capsys: pyt
 def test_rates_by_name_take_the_place_of_the_recipe_s_own(capsys: pytest.CaptureFixture[str]) -> None:
     said = told([*PROMPTCOT, "--rates", "fp8"], capsys)
     assert "on 64 GPUs (H100 80 GB, FP8 weights)" in said
-    assert "before both, those of plan.rates.fp8" in said
-    assert re.search(r"completion tokens a GPU writes in a second 3,010 stated \[\d+\]", said)
+    assert "the rates in plan.rates.fp8 take precedence over both" in said
+    assert re.search(r"completion tokens written per GPU-second 3,010 stated \[\d+\]", said)
     assert re.search(r"\[\d+\] set for this plan: NVIDIA/TensorRT-LLM 1\.0", said)
     kept = numbers([*PROMPTCOT, "--rates", "fp8", "--set", "plan.judge.llama.gpus=4"], capsys)["rates"]
     assert [kept[name]["gpus"]["value"] for name in ("judge-llama", "judge-qwen")] == [4, 2]
@@ -123,11 +123,10 @@ def test_more_than_all_combinations_are_too_few(nano_run: Path, capsys: pytest.C
 def test_a_run_in_the_usual_folder_is_used_and_its_n_said(nano_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = told(["plan", "nano", "--target", "1000", "--gpus", "4", "--run-gpus", "1", *QUICK], capsys)
     assert "measured in out/nano (200 combinations)" in said
-    assert (
-        "25.000% of combinations (measured, n = 200 combinations): 4,000 of them (95 % interval 3,182 to 5,127)" in said
-    )
-    assert "0.80 to 1.28 times as much over the interval" in said
-    assert "GPU-seconds of a call 0.5 measured, n = 200 calls" in said
+    assert "25.000% of combinations (measured, n = 200 combinations), so 4,000 are needed" in said
+    assert "(95 % interval 3,182 to 5,127)" in said
+    assert "everything below scales with this number: over the interval, 0.80 to 1.28 times as much" in said
+    assert "GPU-seconds per call 0.5 measured, n = 200 calls" in said
 
 
 def test_a_small_run_is_used_only_if_it_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,14 +140,14 @@ def test_a_small_run_is_used_only_if_it_is_named(tmp_path: Path, capsys: pytest.
     run = write_run(tmp_path / "out" / "nano", load("nano"), **few)
     line = ["plan", "nano", "--target", "100", "--gpus", "3", *QUICK]
     assert "n/a, and so is everything that depends on it" in told(line, capsys)
-    assert "(measured, n = 16 combinations): 134 of them" in told([*line, "--run", str(run)], capsys)
+    assert "(measured, n = 16 combinations), so 134 are needed" in told([*line, "--run", str(run)], capsys)
 
 
 def test_without_any_rate_the_plan_says_what_is_missing_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     said = told(["plan", "nano", "--target", "100", "--gpus", "1", *QUICK], capsys)
     assert "plan.generate.kept, plan.filter.kept are neither measured nor stated" in said
     assert "promptcot run" in said
-    assert "completion tokens of a call n/a neither measured nor stated" in said
+    assert "completion tokens per call n/a neither measured nor stated" in said
 
 
 def test_what_is_set_goes_before_what_was_measured(nano_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +204,7 @@ WRONG = [
     ("fewer GPUs than none", "plan nano --target 1 --gpus -1", 2, "--gpus: -1 is not in the range"),
     ("too few GPUs", "plan promptcot --target 1 --gpus 3", 1, "judge-llama: one replica takes 4 GPUs, and there are 3"),
     ("no such run", "plan nano --target 1 --gpus 1 --run nowhere", 1, "nowhere/summary.json: no such file"),
-    ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "holds no run to measure in; name"),
+    ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "contains no run to measure; name"),
     ("unknown rate", "plan nano --target 1 --gpus 1 --set plan.generate.gpu=1", 1, "did you mean gpus?"),
     ("a rate of former versions", "plan nano --target 1 --gpus 1 --set plan.driver.row_seconds=1", 1, "unknown key"),
     ("unknown rates", "plan promptcot --target 1 --gpus 9 --rates fp9", 2, "--rates fp9: the recipe has fp8"),
@@ -215,7 +214,7 @@ WRONG = [
         "a value under another one's source",
         "plan promptcot --target 1 --gpus 9 --set plan.gpu_hour.value=1",
         2,
-        "Set plan.gpu_hour itself",
+        "Set plan.gpu_hour with a source of its own",
     ),
 ]
 

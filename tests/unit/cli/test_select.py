@@ -92,7 +92,7 @@ def test_a_balance_of_concepts_that_changes_nothing_is_told(
 def test_shares_without_a_size_name_what_is_scarce(capsys: pytest.CaptureFixture[str]) -> None:
     asked = "--difficulty 0-0.25=0.9,0.25-1=0.1"
     assert run(f"select --data-path labels.jsonl --output-path set.jsonl {asked}") == 0
-    assert "all of 0-0.25 is taken; --size takes more" in capsys.readouterr().out
+    assert "all problems of 0-0.25 are taken; set --size to allow other shares" in capsys.readouterr().out
 
 
 def test_columns_of_other_programs_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,7 +159,7 @@ def test_where_a_server_lists_its_models_only_with_a_key_the_key_is_what_is_name
     server.locked = True
     assert server.runs_command("solve --data_path rows.jsonl --output_path out.jsonl") == 1
     said = capsys.readouterr().err
-    assert "requires a key, or another one: asked for its models, it answers 401" in said
+    assert "requires a key, or a different key: asked for its models, it answers 401" in said
     assert "the environment variable OPENAI_API_KEY, which is not set" in said
     assert "Name the model" not in said
 
@@ -321,7 +321,7 @@ def test_eval_says_that_a_servers_model_is_asked_in_the_words_of_the_embedded_on
     options: str, told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(f"eval --dry-run --limit-rows 1 {options}".split()) == 0
-    assert ("note: m: this recipe uses the prompt" in capsys.readouterr().out) is told
+    assert ("note: m: this recipe has the prompt" in capsys.readouterr().out) is told
 
 
 def test_eval_without_a_recipe_asks_a_servers_model_as_a_chat_for_a_box(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_the_block_that_solvers_see_may_have_another_name() -> None:
         ({"verifyer": "exact"}, "verifyer: unknown key; did you mean verifier?"),
         ({"size": [2]}, "size: unknown key; did you mean sizes?"),
         ({"levels": []}, "levels: give at least one"),
-        ({"levels": ["easy", "easy"]}, "'easy' is there twice"),
+        ({"levels": ["easy", "easy"]}, "'easy' is given twice"),
         ({"levels": [""]}, "levels.0: String should have at least 1 character"),
         ({"levels": ["easy", " "]}, "levels: a level is text for prompts and must not be blank"),
         ({"sizes": [0]}, "sizes.0: Input should be greater than 0"),
@@ -51,13 +51,13 @@ def test_the_block_that_solvers_see_may_have_another_name() -> None:
         ({"blocks": ["Problem"]}, "'Problem' is not a valid name of a block"),
         ({"blocks": ["problem", "tests2"]}, "'tests2' is not a valid name of a block"),
         ({"blocks": ["problem", "a" * 41]}, "is not a valid name of a block"),
-        ({"blocks": ["problem", "problem"]}, "'problem' is there twice"),
-        ({"blocks": ["problem", "answer"]}, "'answer' is a field of rows with another meaning"),
+        ({"blocks": ["problem", "problem"]}, "'problem' is given twice"),
+        ({"blocks": ["problem", "answer"]}, "'answer' is the name of a field of rows, which has another meaning"),
         ({"blocks": []}, "blocks: give at least one"),
         ({"blocks": ["rationale", "puzzle"]}, "problem: it must name the block that solvers see"),
         ({"blocks": ["puzzle", "problem"], "problem": "puzzle"}, "no other block can have that name"),
         ({"verifier": ""}, "write the name of a verifier"),
-        ({"refusals": [{"reason": "x", "said": ["(a"]}]}, "refusals.0.said: '(a' is no phrase"),
+        ({"refusals": [{"reason": "x", "said": ["(a"]}]}, "refusals.0.said: '(a' is not a phrase"),
         ({"refusals": [{"said": ["a"]}]}, "refusals.0.reason: Field required"),
         ({"refusals": [{"reason": "x", "boxd": []}]}, "refusals.0.boxd: unknown key; did you mean boxed?"),
         ({"verifier": "my verifier"}, "write the name of a verifier"),
@@ -78,7 +78,7 @@ def test_a_block_that_is_no_problem_needs_another_one_named() -> None:
 def test_all_mistakes_are_told_together() -> None:
     found = mistakes(levels=[], blocks=["id", "Level"], verifier="?", colour="red")
     assert len(found) == 4
-    assert any("'id' is a field" in one and "'Level' is not a valid name" in one for one in found)
+    assert any("'id' is the name of a field" in one and "'Level' is not a valid name" in one for one in found)
 
 
 @pytest.mark.parametrize("name", ["mathematics", "integers", "exact", "mine:Words", "my_package.grading:make.words"])

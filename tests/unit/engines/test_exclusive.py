@@ -82,7 +82,7 @@ async def test_a_released_engine_does_nothing_else_either() -> None:
     assert await one.score("a", "b")
     assert (await one.embed(["a"])).shape == (1, 8)
     await one.release()
-    with pytest.raises(EngineUnusable, match="pass is over"):
+    with pytest.raises(EngineUnusable, match="released after its pass"):
         await one.score("a", "b")
-    with pytest.raises(EngineUnusable, match="pass is over"):
+    with pytest.raises(EngineUnusable, match="released after its pass"):
         await one.embed(["a"])

@@ -178,7 +178,9 @@ def test_what_is_solved_is_looked_at_once_however_often_it_is_read(tmp_path: Pat
 
 def test_a_benchmark_with_one_id_for_two_problems_names_them(tmp_path: Path) -> None:
     path = write(tmp_path / "b.jsonl", prediction(), prediction(problem="3+3?"))
-    with pytest.raises(InputError, match=r"row 2: another problem has its id, p1, in row 1: '3[+]3\?' here, '2[+]2\?'"):
+    with pytest.raises(
+        InputError, match=r"row 2: another problem has the same id, p1, in row 1: '3[+]3\?' here, '2[+]2\?'"
+    ):
         load(path)
 
 

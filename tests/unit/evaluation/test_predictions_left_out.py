@@ -49,7 +49,7 @@ async def test_a_row_that_is_no_prediction_is_named(
     assert [one.problem async for one in judge.graded(path)] == ["p", "q"]
     assert judge.unfit == 1
     note, where = judge.notes
-    assert re.search(f"1 row could not be graded and counts in no number: .*{message}", note)
+    assert re.search(f"1 row could not be graded and is left out of all numbers: .*{message}", note)
     left_out = tmp_path / "a.grades.failed.jsonl"
     assert where == f"rows that could not be graded: {left_out}"
     [failed] = map(json.loads, left_out.read_text().splitlines())
@@ -120,7 +120,7 @@ def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
     path = write(tmp_path / "a.jsonl", rows)
     assert main(["grade", "--output-path", str(path), "--details", str(tmp_path / "details.jsonl")]) == 3
     shown = capsys.readouterr().out
-    assert "2 rows could not be graded and count in no number, for example " in shown
+    assert "2 rows could not be graded and are left out of all numbers, for example " in shown
     assert "row 2: the gold in `answer` is true" in shown
     assert "2 problems, 2 samples" in shown
     assert json.loads((tmp_path / "a.grades.json").read_text())["unfit"] == 2

@@ -100,18 +100,18 @@ def test_decontamination_is_said_with_benchmarks_rules_and_counts_or_that_there_
         "rules": {"exact": 1, "share": 2},
     }
     text = card(origin(contamination=told), exported())
-    assert "3 rows that are in one were left out (by rule: exact 1, share 2)." in text
+    assert "3 rows that are in a benchmark were left out (by rule: exact 1, share 2)." in text
     assert "| math500 | 500 |" in text
     assert "Not available, so not compared: aime2025." in text
     assert "Not decontaminated" in card(origin(), exported())
-    assert "no row is in one." in card(origin(contamination={**told, "found": {}, "rules": {}}), exported())
+    assert "no row is in a benchmark." in card(origin(contamination={**told, "found": {}, "rules": {}}), exported())
 
 
 def test_judges_are_named_only_where_there_were_some_and_a_kind_of_training_is_no_reader() -> None:
     found = origin()
     judged = Origin("x", found.manifest, {"stages": {**found.stages, "judge-a": stage(90, 90)}})
     assert "from combinations of concepts." in card(found, exported())
-    assert "judges among them" in card(judged, exported())
+    assert "including judges" in card(judged, exported())
     assert "in columns for supervised fine-tuning, as read by TRL 1" in card(
         found, exported(to="sft", kind="sft", framework="TRL 1")
     )

@@ -86,7 +86,7 @@ def _raise(rows: list[Row]) -> Any:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda rows: rows[:-1], "row 4 of train: a loader reads no such row"),
+        (lambda rows: rows[:-1], "row 4 of train: a loader does not read this row"),
         (lambda rows: [*rows, rows[0]], "row 5 of train: a loader reads more rows than the files have"),
         (lambda rows: [{**rows[0], "expected_answer": 4}, *rows[1:]], "row 0 of train, p0: expected_answer read back"),
         (lambda rows: [{}, *rows[1:]], "row 0 of train, p0: no column is loaded"),
@@ -105,7 +105,7 @@ def test_a_row_that_is_not_as_the_format_has_it_is_named(tmp_path: Path) -> None
     format = format_of("prime")
     row = format.row(example(), "train", 0)
     found = checked(format, [{**row, "prompt": [{"role": "user", "content": "x", "name": "y"}]}], tmp_path)
-    assert (found.wrong, found.different) == (1, ["row 0 of train, p1: prompt: not as prime has it"])
+    assert (found.wrong, found.different) == (1, ["row 0 of train, p1: prompt: not as prime requires"])
     found = checked(format, [{name: row[name] for name in row if name != "answer"}], tmp_path)
     assert found.different[0].startswith("row 0 of train, (no id): ")
 

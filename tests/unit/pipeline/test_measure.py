@@ -170,7 +170,7 @@ def test_embeddings_are_named_by_id_or_by_text(by: str, tmp_path: Path) -> None:
         ([{"id": "x", FIELD: encoded([1, 0])}], "no vector of any problem"),
         ([{"id": "p1"}], "no vector of any problem"),
         ([{"id": "p1", FIELD: encoded([0, 0])}], "no vector of any problem"),
-        ([{"id": "p1", FIELD: "no base64"}], "row 1: its `problem_vector` is no vector"),
+        ([{"id": "p1", FIELD: "no base64"}], "row 1: its `problem_vector` is not a vector"),
         ([{"id": "p1", FIELD: encoded([1])}, {"id": "p2", FIELD: encoded([1, 0])}], "different lengths"),
     ],
 )

@@ -151,7 +151,9 @@ def test_journals_may_be_missing_and_it_is_said_what_that_costs(capsys: pytest.C
         shutil.rmtree(journal)
     assert main(["merge", "joined", *shards]) == 3
     said = capsys.readouterr().out
-    assert "shard-2: the journal of generate is not there, so its calls are paid again when what is joined" in said
+    assert (
+        "shard-2: the journal of generate is not there, so its calls are made and paid for again if the joined" in said
+    )
     assert "shard-1: the journal" not in said
     assert files("joined") == files("whole")
 

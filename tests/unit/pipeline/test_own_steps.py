@@ -186,7 +186,7 @@ WRONG = [
     ("no such name", {**SHORT, "use": "own_steps:Shrt"}, promptcot.RecipeError, "own_steps has no Shrt"),
     ("no object", {**SHORT, "use": "own_steps"}, promptcot.RecipeError, "write it as MODULE:NAME"),
     ("other options", {**SHORT, "options": {}}, promptcot.RecipeError, "its options do not fit"),
-    ("neither step", {**SHORT, "use": "own_steps:no_step", "options": {}}, promptcot.RecipeError, "makes no step"),
+    ("neither step", {**SHORT, "use": "own_steps:no_step", "options": {}}, promptcot.RecipeError, "must make a step"),
     (
         "a stage without a model",
         {"name": "g", "use": "own_steps:Short", "model": {}},

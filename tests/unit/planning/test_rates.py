@@ -175,7 +175,7 @@ def test_what_is_set_goes_before_other_rates(key: str) -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (OTHERS, r"--rates fp9: the recipe has new; others are stated in its section \[plan\.rates\.fp9\]"),
+        (OTHERS, r"--rates fp9: the recipe has new; to add alternative rates, write a section \[plan\.rates\.fp9\]"),
         ({}, "--rates fp9: the recipe has none"),
     ],
 )

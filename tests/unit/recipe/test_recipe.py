@@ -130,7 +130,7 @@ def test_a_server_from_the_command_line_leaves_what_a_recipe_names() -> None:
 
 MISTAKES: list[tuple[str, dict[str, object], list[str]]] = [
     ("no URL", {"generate": {"engine": "openai"}}, ["generate: engine = .openai. needs base_url"]),
-    ("vLLM at a URL", {"generate": {"engine": "vllm", "base_url": "http://h/v1"}}, ["generate: .*exclude each other"]),
+    ("vLLM at a URL", {"generate": {"engine": "vllm", "base_url": "http://h/v1"}}, ["generate: .*cannot be combined"]),
     ("a URL without its scheme", {"generate": {"base_url": "host:8000/v1"}}, ["http://HOST:PORT/v1"]),
     ("a negative price", {"generate": {"price": {"prompt": -1, "completion": 1}}}, [r"generate\.price\.prompt"]),
     ("half a price", {"generate": {"price": {"prompt": 1}}}, [r"generate\.price\.completion: Field required"]),

@@ -132,8 +132,8 @@ def write(path: Path, rows: list[dict[str, Any]]) -> dict[str, int]:
     return dict(writer.replaced)
 
 
-AS_TEXT = "values of `a`, which fit no one type of Parquet, by text"
-HALVES = "texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"
+AS_TEXT = "values of `a`, which do not have one type of Parquet in common, by text"
+HALVES = "texts with half a surrogate pair, which UTF-8 cannot encode, by texts with U+FFFD"
 LATER = {"x": None, "y": []}
 COLUMNS: list[tuple[str, list[Any], list[Any], dict[str, int]]] = [
     ("a number, then a text", [1, "x"], ["1", "x"], {AS_TEXT: 1}),

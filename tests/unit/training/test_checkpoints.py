@@ -63,7 +63,7 @@ def test_only_what_is_free_may_change_when_a_training_goes_on(tmp_path: Path) ->
 
     for rate, epochs in ((0.1, 2), (0.1, 3)):
         go_on(rate, epochs)
-    with pytest.raises(InputError, match=r"learning_rate: 0\.1 before, 0\.2 now\nTo go on"):
+    with pytest.raises(InputError, match=r"learning_rate: 0\.1 before, 0\.2 now\nTo continue"):
         go_on(0.2, 4)
 
 

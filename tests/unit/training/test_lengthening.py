@@ -60,7 +60,7 @@ def test_the_learning_rate_goes_on_as_in_the_longer_training(tmp_path: Path, kin
             scheduler.step()
         whole.step()
         its.step()
-    assert said[0] == "lengthened from 10 to 40 steps, with the data in the order of the longer training"
+    assert said[0] == "lengthened from 10 to 40 steps, with the data in the order of the longer run"
     assert len(said) == (1 if kind == "constant_with_warmup" else 2)
 
 
@@ -68,8 +68,8 @@ def test_the_jump_of_the_learning_rate_is_told(tmp_path: Path) -> None:
     said: list[str] = []
     resumed(tmp_path, "linear", 10, 18, said)
     assert said[1] == (
-        "note: the learning rate (linear) continues as in a training of 18 steps: 0.0005 at step 11, where that of 10 "
-        "steps had come to 0"
+        "note: the learning rate (linear) continues as in a run of 18 steps: 0.0005 at step 11, while the run of 10 "
+        "steps had reached 0"
     )
 
 

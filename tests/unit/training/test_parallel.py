@@ -38,7 +38,7 @@ REFUSED = {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
         "method": {"packing": False},
     },
-    "it is for method.kind = 'sft'": {
+    "so it needs method.kind = 'sft'": {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
         "method": {"kind": "dpo"},
     },
@@ -84,7 +84,7 @@ def test_processes_that_are_no_whole_groups_are_refused(monkeypatch: pytest.Monk
     assert (found.sp_size, found.dp_replicate_size) == (2, 2)
     assert told.sequences_per_step == 2 * told.schedule.accumulation
     monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(InputError, match="3 are no whole groups"):
+    with pytest.raises(InputError, match="3 processes is not a multiple of 2"):
         sequence_parallelism(told, "flash_attention_2")
 
 

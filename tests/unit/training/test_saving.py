@@ -319,7 +319,7 @@ def test_the_card_says_what_the_model_was_made_of(tmp_path: Path, card: Callable
     text = card(recipe(), facts)
     assert "| training loss, last logged | 0.5000 (step 20) |" in text
     assert "| validation loss | 0.6250 (step 20) |" in text
-    assert "| tokens seen | 123,456, of completions 4,567 |" in text
+    assert "| tokens seen | 123,456, of which 4,567 in completions |" in text
     assert "| hardware | 2 × a CPU |" in text
     assert f"| data: rows.jsonl | {'ab' * 32} |" in text
     assert "| counts: rows_in | 1,500 |" in text

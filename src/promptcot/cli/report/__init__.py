@@ -1,1 +1,1 @@
-"""The text that the command line prints: reports on runs, plans, trainings and scores, progress and errors."""
+"""The text that the command line prints: reports on runs, plans, training runs and scores, progress and errors."""

@@ -50,9 +50,11 @@ def _again(of: Leftovers) -> Iterator[str]:
     counts = [one.paid for one in of.paid if one.paid is not None]
     costs = [one.cost for one in counts if one.cost is not None]
     free = sum(one.cost is None and one.calls > 0 for one in counts)
-    money = cost_words(sum(costs) if costs else None) + (f", without {free} with no price" if costs and free else "")
+    unpriced = f", not counting {free} without a price" if costs and free else ""
+    money = cost_words(sum(costs) if costs else None) + unpriced
     calls = sum(one.calls for one in counts)
     yield (
-        f"without these, the same command, a larger target or a newer parser repeats up to {counted(calls, 'call')} "
+        "if these are removed, the same command, a larger target or a newer parser repeats up to "
+        f"{counted(calls, 'call')} "
         f"({money}); --keep-calls removes only what costs no calls"
     )

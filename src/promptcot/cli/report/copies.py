@@ -20,8 +20,8 @@ def copy_lines(summary: Mapping[str, Any], rows: int, masking: str = "--mask-num
         yield f"identical except for numbers: {alike:,} of {counted(rows, 'row')} ({alike / rows:.1%}), {what}"
     if capped := summary["capped"]:
         yield (
-            f"very common passages: {counted(capped, 'row')}, compared only with the most likely copies, so some "
-            "copies may remain"
+            f"very common passages: {counted(capped, 'row')} compared only with the most likely copies, so some copies "
+            "may remain"
         )
 
 

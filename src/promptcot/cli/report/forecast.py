@@ -36,7 +36,7 @@ def forecast_of(recipe: Recipe, steps: Sequence[PlannedStep]) -> Iterator[str]:
     calls, cost = _of_a_row(rates, share.value)
     told = "n/a (price.prompt, price.completion)" if cost is None else f"about {cost:,.4f}"
     yield (
-        f"with the shares that the recipe assumes, a row that passes {last} takes about {calls:,.0f} calls, cost {told}"
+        f"with the shares that the recipe assumes, a row that passes {last} takes about {calls:,.0f} calls; cost {told}"
     )
 
 

@@ -224,8 +224,8 @@ def comparison_lines(
         "",
         f"{sum(one.difference.is_clear for one in tried)} of {len(tried)} differences with an interval are beyond "
         f"noise; about {0.05 * len(tried):.1f} are expected for equal sets. Intervals: Newcombe for shares, Welch for "
-        "means. Concepts and the Vendi score grow with a set: they are computed for equally many uses and problems, "
-        "without an interval.",
+        "means. The number of concepts and the Vendi score grow with the size of a set, so they are computed on "
+        "equally many uses and problems, without an interval.",
     )
 
 

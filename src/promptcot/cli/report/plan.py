@@ -26,7 +26,7 @@ _NAME = 16
 _NOTHING = "–"
 
 Said = tuple[str, str]
-"""A name and its text."""
+"""A line of the plan: its name and its text."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _cost(money: float) -> str:
 
 
 def _head(made: Made) -> Iterator[Said]:
-    plan, like = made.plan, "those of the run" if made.found else made.rates.gpu
+    plan, like = made.plan, "as in the run" if made.found else made.rates.gpu
     on = f" ({like})" if like and plan.gpus else ""
     yield "plan", f"{made.recipe}: {counted(plan.target, 'accepted problem')} on {_gpus(plan.gpus)}{on}"
     yield "rates", made.origin
@@ -130,14 +130,14 @@ def _head(made: Made) -> Iterator[Said]:
         return
     measured = plan.accepted.kind == "measured"
     how = origin(plan.accepted) if measured else f"{plan.accepted.kind}; {plan.accepted.origin}"
-    share = f"{plan.accepted.value:.3%} of combinations ({how}): {plan.candidates:,} of them"
+    share = f"{plan.accepted.value:.3%} of combinations ({how}), so {plan.candidates:,} are needed"
     if plan.interval is None:
         yield "accepted", share
         return
     low, high = plan.interval
     yield "accepted", f"{share} (95 % interval {low:,} to {f'{high:,}' if high else 'any number'})"
     upper = f"{high / plan.candidates:.2f} times as much" if high else "no upper bound"
-    yield "", f"everything below scales with them: {low / plan.candidates:.2f} to {upper} over the interval"
+    yield "", f"everything below scales with this number: over the interval, {low / plan.candidates:.2f} to {upper}"
 
 
 def _nobody_knows(rates: Rates) -> str:
@@ -218,7 +218,7 @@ def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
     if schedule.sharded_hours is not None and schedule.driver is not None:
         yield f"with {schedule.driver.shards} drivers (--shard, see below): {_time(schedule.sharded_hours)}"
     if schedule.solve_hours is not None:
-        yield f"{_time(schedule.solve_hours)} of it are solve's, afterwards, with all GPUs"
+        yield f"{_time(schedule.solve_hours)} of this is for solve, which runs afterwards with all GPUs"
 
 
 def _busy(driver: Driver) -> str:
@@ -235,13 +235,13 @@ def _limits(made: Made, candidates: int) -> Iterator[Said]:
     if driver := plan.side_by_side.driver or plan.in_turn.driver:
         yield "  driver", _driver(driver, plan.gpus)
     if plan.memory_bytes is not None:
-        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} of data about the combinations in memory"
+        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} of combination data in memory"
     if made.waves and made.waves[-1] > candidates:
         waves, times = ", then ".join(map(_number, made.waves)), made.waves[-1] / candidates
         yield (
             "  target",
             f"in turn on one machine, --target {plan.target} processes {waves} combinations, {times:.2f} times the "
-            f"work; --max-candidates {candidates} processes only those of this plan",
+            f"work of this plan; --max-candidates {candidates} processes exactly the planned number",
         )
 
 

@@ -16,18 +16,18 @@ Line = tuple[str, str, str]
 """The name of a rate, its value and its source."""
 
 _LABELS = {
-    "seconds": "GPU-seconds of a call",
-    "calls": "calls for a row",
-    "gpus": "GPUs of a replica",
-    "prompt_tokens": "prompt tokens of a call",
-    "completion_tokens": "completion tokens of a call",
-    "prompt_tokens_per_second": "prompt tokens a GPU reads in a second",
-    "completion_tokens_per_second": "completion tokens a GPU writes in a second",
-    "kept": "share of rows that is kept",
-    "file_bytes": "bytes in files, for a row",
-    "journal_bytes": "bytes in the journal, for a row",
-    "call_seconds": "CPU-seconds of a call",
-    "memory_bytes": "bytes of memory for a combination",
+    "seconds": "GPU-seconds per call",
+    "calls": "calls per row",
+    "gpus": "GPUs per replica",
+    "prompt_tokens": "prompt tokens per call",
+    "completion_tokens": "completion tokens per call",
+    "prompt_tokens_per_second": "prompt tokens read per GPU-second",
+    "completion_tokens_per_second": "completion tokens written per GPU-second",
+    "kept": "share of rows that are kept",
+    "file_bytes": "bytes in files per row",
+    "journal_bytes": "bytes in the journal per row",
+    "call_seconds": "CPU-seconds per call",
+    "memory_bytes": "bytes of memory per combination",
 }
 _WITHOUT = {
     "prompt_tokens_per_second": ", so reading is not counted",
@@ -50,7 +50,7 @@ def rate_lines(rates: Rates) -> Iterator[str]:
 
 
 def _rows(rates: Rates, sources: dict[str, int]) -> Iterator[Line]:
-    yield from _section("sample", rates.sample, ["seconds"], sources, "CPU-seconds of a combination")
+    yield from _section("sample", rates.sample, ["seconds"], sources, "CPU-seconds per combination")
     for stage in rates.asked:
         yield from _stage(stage, sources)
     yield from _section("filter", rates.filter, ["kept"], sources)

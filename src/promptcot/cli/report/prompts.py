@@ -70,6 +70,6 @@ def preview(asks: list[Ask]) -> Iterator[str]:
     for ask in asks:
         item = next(iter(ask.items()), None)
         if item is None:
-            yield f"{ask.stage.name}: the input has no row"
+            yield f"{ask.stage.name}: the input has no rows"
         else:
             yield from first_prompt(ask.stage.name, ask.stage, ask.model, ask.role, item.row)

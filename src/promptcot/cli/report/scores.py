@@ -19,7 +19,10 @@ def summary_lines(name: str, summaries: Sequence[Summary]) -> Iterator[str]:
         yield f"{summary.source}: {_counts(summary)}"
         yield f"  accuracy      {_runs(summary)}; {_interval(summary.accuracy)}"
         if _differ(summary):
-            yield f"  over problems {percent(summary.accuracy.mean)}, which the interval is about: runs are unequal"
+            yield (
+                f"  averaged over problems: {percent(summary.accuracy.mean)}, to which the interval belongs, because "
+                "runs differ in size"
+            )
         yield f"  pass@k        {_all_at_k(summary.pass_at)}"
         yield f"  majority@k    {_all_at_k(summary.majority_at)}"
         yield (

@@ -85,4 +85,7 @@ def _size(told: Mapping[str, Any]) -> Iterator[str]:
     scarce = [one for one in shares if one["asked"] and one["there"] and one["got"] == one["there"]]
     if asked is None and got < sum(one["there"] for one in told["levels"]) and scarce:
         named = ", ".join(shown(one["name"]) for one in scarce)
-        yield f"these shares allow no more than {counted(got, 'problem')}: all of {named} is taken; --size takes more"
+        yield (
+            f"these shares allow no more than {counted(got, 'problem')}: all problems of {named} are taken; set --size "
+            "to allow other shares"
+        )

@@ -31,7 +31,7 @@ class Streams:
 
     def __init__(self) -> None:
         self.lost: OSError | None = None
-        """Why standard output can no longer be written."""
+        """The reason why standard output can no longer be written; None if it can be."""
         self._aside = False
         self._kept: TextIO | None = None
         self._descriptor: int | None = None

@@ -81,7 +81,7 @@ def _counts(counted: Counted) -> Iterator[str]:
         yield _known(mean, "tokens a row", counted.lengths_from)
     if counted.left_out:
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counted.left_out.items())
-        yield f"left out, as the training would leave them out: {reasons}"
+        yield f"left out, as in training: {reasons}"
 
 
 def _known(value: float | None, what: str, source: str) -> str:
@@ -97,20 +97,20 @@ def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
         longer = f"longer than {units.counted(window, 'token')}"
         yield f"{found.cut:.1%} of rows are {longer}: their completions are cut (method.overlong)"
     if found.kept < 1:
-        why = "dropped, as a cut trace has no end (method.overlong)"
+        why = "dropped, because a cut trace has no end (method.overlong)"
         yield f"{1 - found.kept:.1%} of rows are longer than {units.counted(window, 'token')}: they are {why}"
     if counted.lengths_from.startswith("assumed") and recipe.data.tokens_per_row and recipe.method.kind != "grpo":
-        yield f"assumed: lengths spread like log-normal ones with σ = {SPREAD:g}, up to the window"
+        yield f"assumed: log-normal lengths with σ = {SPREAD:g}, up to the window"
 
 
 def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
     lora = recipe.method.lora
-    learnt = "all weights learn"
+    learnt = "all weights are trained"
     if lora:
         adapters = f", {count(shape.adapter_parameters(lora.rank))} parameters" if shape else ""
-        learnt = f"LoRA of rank {lora.rank}{adapters} (if on all matrices of the layers)"
-    packed = "rows are packed into sequences of" if recipe.method.packing else "one row a sequence, up to"
-    again = "activations computed again" if recipe.precision.gradient_checkpointing else "activations kept"
+        learnt = f"LoRA of rank {lora.rank}{adapters} (assumed on all matrices of the layers)"
+    packed = "rows are packed into sequences of" if recipe.method.packing else "one row per sequence, up to"
+    again = "activations recomputed" if recipe.precision.gradient_checkpointing else "activations kept"
     named = "" if recipe.method.kind == "sft" else f"{recipe.method.kind.upper()}; "
     return f"{named}{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
 
@@ -142,7 +142,7 @@ def _devices(recipe: TrainRecipe) -> str:
 def _memory(run: DryRun) -> Iterator[str]:
     need = run.memory
     if need is None or run.shape is None:
-        yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
+        yield f"memory of each device: not computed, because the model's shape is not known ({run.shape_from})"
         return
     yield f"memory of each device, at {_tokens(run.recipe)} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
@@ -167,7 +167,7 @@ def _states(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
     added = parallel.grad_accum_dtype or half
     if recipe.method.lora and recipe.method.lora.bits:
         half = "NF4 in the layers, adapters beside them"
-    adam = "float32 copy of the weights and Adam's two numbers" if parallel.zero else "Adam's two numbers, float32"
+    adam = "float32 copy of the weights and Adam's two moments" if parallel.zero else "Adam's two moments, float32"
     parts = (("weights", need.weights, half, 3), ("gradients", need.gradients, added, 2))
     for name, size, kind, from_stage in (*parts, ("optimizer", need.optimizer, adam, 1)):
         divided = (parallel.zero >= from_stage or parallel.fsdp) and parallel.devices > 1
@@ -180,12 +180,12 @@ def _moments(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
     kept = "inputs of the layers" if recipe.precision.gradient_checkpointing else "everything the backward pass needs"
     yield "activations", need.kept, kept
     yield "  + a layer", need.layer, "the backward pass of one layer"
-    loss = "a tile of logits, gradients of head and input: comes earlier, the larger counts"
+    loss = "a tile of logits, gradients of head and input; counts instead of the layer if larger"
     yield "  or the loss", need.logits, loss
     if need.drawing:
-        yield "or drawing", need.drawing, "keys and values of the completions that are drawn together"
+        yield "or sampling", need.drawing, "keys and values of the completions sampled together"
     if need.step:
-        yield "or the step", need.step, "gradients in float32: comes when activations are gone, the larger counts"
+        yield "or the step", need.step, "gradients in float32; counts instead of the activations if larger"
     yield "other", need.other, _other(recipe)
 
 
@@ -193,10 +193,10 @@ def _other(recipe: TrainRecipe) -> str:
     parallel = recipe.parallelism
     more = "; a copy of the gradients to exchange" if parallel.devices > 1 else ""
     if parallel.fsdp:
-        more = "; two layers, head and table, which FSDP has gathered, and gradients of a layer"
+        more = "; two layers, head and embeddings, gathered by FSDP, and one layer's gradients"
     if parallel.zero:
         more = f"; DeepSpeed's buckets of {BUCKET:,} elements" + ", gathered parameters" * (parallel.zero == 3)
-    return f"{sized(CONTEXT)} assumed for context and gaps{more}"
+    return f"{sized(CONTEXT)} assumed for the device context and fragmentation{more}"
 
 
 def _on_host(run: DryRun, need: Memory) -> Iterator[Size]:
@@ -205,11 +205,11 @@ def _on_host(run: DryRun, need: Memory) -> Iterator[Size]:
         words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"
         yield "on the host", need.host, words
     if need.saving:
-        yield "to save", need.saving, "of the first machine's host: a copy of all weights"
+        yield "to save", need.saving, "on the first machine's host: a copy of all weights"
     told = None if run.shape is None else deepspeed_host(run.shape, run.recipe)
     if told:
-        slack = f"{DEEPSPEED_SLACK:g} times what it counts"
-        words = f"its own estimate of one machine's host, {slack}: room for buffers and loading"
+        slack = f"{DEEPSPEED_SLACK:g} times its count, for buffers and loading"
+        words = f"its own estimate for one machine's host: {slack}"
         yield "by DeepSpeed", told, words
 
 
@@ -227,7 +227,7 @@ def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
         yield "  tokens", found.tokens, "in $PROMPTCOT_CACHE, for the next start"
     if found.data is not None:
         where = "in the cache of the Hub: files and Arrow" if found.fetched else "the files of data.path"
-        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters a token" if found.assumed else ""
+        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters per token" if found.assumed else ""
         yield "  data", found.data, where + guess
 
 
@@ -239,7 +239,7 @@ def _saved(recipe: TrainRecipe) -> str:
 
 
 def _host(recipe: TrainRecipe) -> str:
-    optimizer = "the optimizer's 16 bytes a learnt parameter"
+    optimizer = "the optimizer's 16 bytes per trained parameter"
     parts = {optimizer: recipe.parallelism.offload_optimizer, "weights": recipe.parallelism.offload_parameters}
     return " and ".join(name for name, there in parts.items() if there)
 
@@ -261,7 +261,7 @@ def _hints(run: DryRun) -> Iterator[str]:
         yield "to make it fit, the best first" if run.changes[0].fits else "nothing here makes it fit; nearest first"
         for change in run.changes[:_SHOWN_CHANGES]:
             yield f"  {change}"
-            host = f", and {sized(change.need.on_host)} of the host" if change.need.on_host else ""
+            host = f", and {sized(change.need.on_host)} on the host" if change.need.on_host else ""
             yield f"      {sized(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
     for data in run.recipe.data.sources:

@@ -1,4 +1,4 @@
-"""Formats the numbers and lines of a training's dry run."""
+"""Formats the numbers and lines of the dry run of `train`."""
 
 from __future__ import annotations
 

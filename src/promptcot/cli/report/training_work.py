@@ -1,4 +1,4 @@
-"""The work of a training as text: steps, rows, tokens and GPU-hours, compared with published ones.
+"""The work of a training run as text: steps, rows, tokens and GPU-hours, compared with published ones.
 
 Decides the wording; the numbers come from `promptcot.training.forecast`. Hours are an interval, as the MFU is, printed
 with what they leave out.
@@ -26,7 +26,7 @@ def effort(run: DryRun) -> Iterator[str]:
         yield item("each step", _batch(run.recipe))
         yield from _published_steps(run, None)
         return
-    yield "work" if run.work else f"work: not known, as the rows are not; if there were {counted(_EXAMPLE_ROWS, 'row')}"
+    yield "work" if run.work else f"work for {counted(_EXAMPLE_ROWS, 'row')}, because the number of rows is unknown"
     yield from _steps(run, done)
     yield from _hours(run, done)
 
@@ -92,8 +92,8 @@ def _published_steps(run: DryRun, mean: float | None) -> Iterator[str]:
 
 def _hours(run: DryRun, done: Work) -> Iterator[str]:
     recipe, device, lengths = run.recipe, run.device, run.counted.lengths
-    again = f"; {done.hardware_flops:.2g} with what is computed again" if done.hardware_flops > done.flops else ""
-    yield item("operations", f"{done.flops:.3g}: 6 a weight and token, and attention (PaLM, appendix B){again}")
+    again = f"; {done.hardware_flops:.2g} with recomputation" if done.hardware_flops > done.flops else ""
+    yield item("operations", f"{done.flops:.3g}: 6 per weight and token, plus attention (PaLM, appendix B){again}")
     if device is None or lengths is None:
         yield item("time", f"not computed: the peak of {recipe.hardware.device!r} is not known")
         return
@@ -104,15 +104,18 @@ def _hours(run: DryRun, done: Work) -> Iterator[str]:
     source = recipe.hardware.mfu_source or "no source is given"
     yield item("", f"assumed: an MFU of {_mfu(recipe)} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s: {source}")
     if recipe.precision.dtype == "float32":
-        yield item("", "note: that peak is bfloat16's; float32 takes several times as long")
+        yield item("", "note: this is the peak of bfloat16; float32 takes several times as long")
     if not device.bfloat16:
-        note = f"{device.name} has no units for bfloat16; the peak is float16's, which it will not reach"
+        note = (
+            f"{device.name} has no units for bfloat16; the peak used here is that of float16, which a training run "
+            "will not reach"
+        )
         yield item("", f"note: {note}")
     yield from _published_hours(run, done, lengths, device.flops)
 
 
 def _ends(recipe: TrainRecipe, done: Work, peak: float, lengths: Lengths, packed: bool) -> list[float]:
-    """GPU-hours at both ends of the MFU, fewer first."""
+    """GPU-hours at both ends of the MFU interval, the lower number first."""
     longer = lengths.packed if packed else lengths.padded
     return [done.gpu_hours(peak, mfu) * longer for mfu in reversed(recipe.hardware.mfu)]
 
@@ -122,12 +125,13 @@ def _way(recipe: TrainRecipe, done: Work, ends: list[float], lengths: Lengths, p
     wall = [end / recipe.parallelism.devices for end in ends]
     way, longer = ("packed", lengths.packed) if packed else ("padded", lengths.padded)
     waiting = (
-        f"{longer:.2f} times what the tokens alone take, by {'' if packed else 'padding and '}waiting for the fullest"
+        f"{longer:.2f} times the time for the tokens alone, because of {'' if packed else 'padding and '}"
+        "waiting for the fullest batch"
     )
     if packed != recipe.method.packing:
         return f"{way} instead: {_interval(ends)} ({waiting})"
     each = "–".join(dict.fromkeys(f"{end * 3600 / done.steps:,.1f}" for end in wall))
-    return f"{way}: {_interval(ends)}: {_interval(wall)} on {devices_of(recipe)}, {each} s a step ({waiting})"
+    return f"{way}: {_interval(ends)}, or {_interval(wall)} on {devices_of(recipe)}, {each} s per step ({waiting})"
 
 
 def _interval(ends: list[float]) -> str:
@@ -150,7 +154,7 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     ends = _ends(recipe, done, peak, lengths, told.packing)
     head = f"{told.gpu_hours:,g} GPU-hours, {way}"
     if ends[0] <= told.gpu_hours <= ends[1]:
-        yield item("published", f"{head}: within what is computed for {way} rows")
+        yield item("published", f"{head}: within the range computed for {way} rows")
         return
     times = "–".join(dict.fromkeys(f"{told.gpu_hours / end:.1f}" for end in reversed(ends)))
     low, alone = recipe.hardware.mfu[0], told.gpu_hours / longer
@@ -158,4 +162,4 @@ def _published_hours(run: DryRun, done: Work, lengths: Lengths, peak: float) -> 
     length = mean_length_for(run.shape, recipe, done, lengths, alone * 3600 * peak * low)
     if length <= recipe.schedule.max_length:
         reasons += f", or rows of {length:,.0f} tokens on average at {low:.0%}"
-    yield item("published", f"{head}: {times} times what is computed. That would be {reasons}; which, is not known")
+    yield item("published", f"{head}: {times} times the computed hours. Possible explanation: {reasons}")

@@ -33,7 +33,7 @@ _SHARES = {
 """The words for the shares of `Truth`."""
 _DISTINCT: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
     "distinct texts": lambda found: (len(found.texts), found.problems),
-    "distinct without numbers": lambda found: (len(found.masked), found.problems),
+    "distinct, numbers ignored": lambda found: (len(found.masked), found.problems),
 }
 
 

@@ -13,7 +13,7 @@ import click
 
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 _KINDS = {"integer range": "integer", "float range": "number", "float": "number"}
-"""The name of a type of number, by click's name."""
+"""Our name for each type of number, by click's name for it."""
 
 
 def explained(error: click.ClickException, command: str) -> str:

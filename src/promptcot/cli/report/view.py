@@ -49,7 +49,7 @@ def address_lines(guard: Guard, is_local: bool) -> Iterator[str]:
     if not is_local:
         yield f"warning: other machines can reach {guard.host or 'this address'}, and the connection is not encrypted"
     yield f"open {guard.address()}"
-    yield "Ctrl-C stops the server; ? in the page shows the keys"
+    yield "Ctrl-C stops the server; the key ? in the page lists its keyboard shortcuts"
 
 
 def exported_lines(done: Exported) -> Iterator[str]:

@@ -61,7 +61,7 @@ def upright(text: str) -> str:
 
 
 def _lowered(text: str) -> str:
-    """The same with words in lower case; single letters stay, since they may be variables."""
+    """The text with the words within \\text in lower case; single letters stay, since they may be variables."""
     if "\\text" not in text:
         return text
     return _TEXT.sub(lambda words: words[1].lower() if len(words[1].strip()) > 1 else words[1], text)

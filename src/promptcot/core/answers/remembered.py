@@ -10,7 +10,7 @@ from functools import lru_cache, wraps
 from typing import TypeVar
 
 _LONGEST = 2000
-"""The most characters of a cached text. Real answers are shorter, and endless ones never repeat."""
+"""The most characters of a cached text. Real answers are shorter, and endless texts never repeat."""
 
 Result = TypeVar("Result")
 

@@ -18,7 +18,7 @@ from promptcot.errors import UnfitRow
 from promptcot.records import Row
 
 _LONGEST = 20_000
-"""How many characters of a problem are compared."""
+"""The number of characters of a problem that are compared."""
 
 
 @dataclass(frozen=True, slots=True)

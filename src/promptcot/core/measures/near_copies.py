@@ -23,7 +23,7 @@ from promptcot.core.statistics.wilson import wilson_interval
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 _LEAST = 0.25
-"""Texts that share fewer short shingles rarely have half of their words in common."""
+"""The least similarity of short shingles: texts below it rarely have half of their words in common."""
 _KEPT = 4
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_CONCEPTS = 8
-"""Of more concepts, only those with the smallest hashes are used, which estimates the same similarity (Broder 1997)."""
+"""Of a longer list, only concepts with the smallest hashes are used, which estimates the same similarity (Broder
+1997)."""
 WIDTH = 128
 """Bytes of a signature."""
 _BAND = 4

@@ -30,7 +30,7 @@ Rule = Literal["exact", "edit", "shingles", "containment", "numbers", "semantic"
 _LITTLE = 0.04
 _RENAMED = 0.65
 _LONGEST = 20_000
-"""Longer texts are aligned only by words: by characters, the time grows with the square of their number."""
+"""Longer texts are aligned only by words, because the time for characters grows with the square of their number."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
 NEAR = 0.85

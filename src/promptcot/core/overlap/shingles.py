@@ -24,7 +24,7 @@ TOKENS = 8
 """The number of tokens in a long shingle."""
 
 WINDOW = 10
-"""Of so many consecutive long shingles, at least one is an anchor."""
+"""At least one of this many consecutive long shingles is an anchor."""
 
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)

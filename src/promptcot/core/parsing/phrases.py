@@ -65,7 +65,10 @@ def plain(text: str) -> str:
 
 def _pattern(phrase: str) -> str:
     if _TOKEN.sub("", phrase).strip() or not any(token["one"] or token["word"] for token in _TOKEN.finditer(phrase)):
-        raise ValueError(f"{phrase!r} is no phrase: words, (one|of several), [may be missing], begin* and ...")
+        raise ValueError(
+            f"{phrase!r} is not a phrase; a phrase consists of words, (one|of several), [may be missing], begin* and "
+            "..."
+        )
     return "".join(map(_piece, _TOKEN.finditer(phrase)))
 
 

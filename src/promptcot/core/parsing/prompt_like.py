@@ -74,7 +74,7 @@ def learn_template(rows: Rows, levels: Sequence[str], source: str = "rows") -> L
     one, other = _examples(rows, levels, source)
     head, tail = _cut_both(one, other, levels, source) if other else _cut_alone(one, levels, source)
     if len(head) + len(tail) == 2:
-        raise InputError(f"{source}: no level stands in the prompt of row {one.number} outside its list of concepts")
+        raise InputError(f"{source}: the prompt of row {one.number} names no level outside its list of concepts")
     template = LearntTemplate(head, one.found.between, one.found.close, tail)
     for number, row in _numbered(rows, source):
         if complaint := _complaint(template, row, levels):
@@ -185,7 +185,7 @@ def _cut_alone(one: _Example, levels: Sequence[str], source: str) -> tuple[tuple
     if len(mentioned) > 1:
         raise InputError(
             f"{source}: all rows seem to have the same level, but the prompt of row {one.number} names several "
-            f"({', '.join(mentioned)}), so it cannot be told which is the row's own: add a row of another level"
+            f"({', '.join(mentioned)}), so the row's own level is unclear: add a row of another level"
         )
     level = _mention(mentioned)
     return tuple(level.split(one.head)), tuple(level.split(one.tail))

@@ -9,7 +9,8 @@ priority over recall, because a proof by contradiction must not count as a vote 
   reply, unless a later one retracts it ("I misread it");
 - a sentence about conditions or objects (`concluded`: "no such triangle exists") is a refusal only among the last
   ones of a reply without an answer: before a box or a later sentence with an answer ("so the sum is 5"), it is a step;
-- a sentence that supposes, denies, opens a case, or draws a conclusion ("…, so x must be even") is not a refusal.
+- a sentence that is hypothetical or negated, opens a case, or draws a conclusion ("…, so x must be even") is not a
+  refusal.
 
 The caller removes the thinking before the answer.
 """

@@ -33,7 +33,7 @@ _NO_FAULT = re.compile(
     r"|(?:second|other|further|extra|additional|missing|undefined) \w+|terms?|symbols?|assumptions?|conditions?)\b",
     re.IGNORECASE,
 )
-"""Faults that the reason for a good answer may deny, as in "no contradiction"; there "no" is not an answer."""
+"""Faults whose absence may be the reason for a good answer, as in "no contradiction", where "no" is no answer."""
 _CELLS = re.compile("[|│┃]")
 _WITHIN_WORDS = 3
 """The minimum length of a scale's word that is also searched within other words: `imperfect`, but not `know`."""

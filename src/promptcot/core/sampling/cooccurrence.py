@@ -19,7 +19,7 @@ Int = NDArray[np.integer[Any]]
 Damping = Literal["raw", "log1p"]
 
 _DEPTH, _DEEPER = 16, 8
-"""How many entries of each row are read first, and the factor if that was not enough."""
+"""The number of entries of each row that are read first, and the factor by which it grows if they do not suffice."""
 
 _CELLS = 1 << 19
 """The number of entries in memory at a time."""
@@ -157,7 +157,7 @@ class Cooccurrence:
 
 
 def _group(values: Int) -> tuple[Int, Int, Int]:
-    """Return the distinct values in ascending order, the start of each in sorted order, and that order."""
+    """Return the distinct values, ascending, where each begins among the sorted values, and the sorting indices."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])

@@ -36,10 +36,11 @@ Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 
 _FEW = 64
-"""So many rings of neighbours cost less than one more contender, per ring of the best contender at cosine 0 …"""
+"""The number of rings of neighbours, per ring of the best contender at cosine 0, that cost less to check than one more
+contender."""
 
 _SHARE = 1 / 4
-"""… or so many, as a share of the rings of strangers."""
+"""The rings that cost less to check than one more contender, as a share of the number of rings of strangers."""
 
 _RINGS = 1 << 12
 """The number of rings checked in one round, over all draws."""

@@ -29,8 +29,8 @@ from promptcot.errors import InputError
 Int = NDArray[np.integer[Any]]
 
 BLOCK = 512
-"""Combinations that are drawn together. Each block of a seed has its own random numbers, so a longer sequence with the
-same seed begins with a shorter one."""
+"""The combinations in a block, drawn together. Each block has random numbers of its own, derived from the seed, so a
+longer sequence begins with the shorter sequence of the same seed."""
 
 _LOWEST_TEMPERATURE = 1e-6
 

@@ -26,7 +26,7 @@ _VALUES = 1 << 16
 """The number of values converted at a time: few enough for the CPU cache."""
 
 _SAMPLE = 1024
-"""The number of concepts from which the sketch learns which coordinates carry most."""
+"""The sketch has the coordinates that are the largest on average, over about this many concepts."""
 
 
 @dataclass(frozen=True, eq=False)

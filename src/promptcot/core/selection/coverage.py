@@ -20,9 +20,9 @@ _WHOLE = 1 << 24
 _PLACES = 32
 _MOST = 1 << 36
 _EXACT = 1000
-"""How many problems are selected by the exact largest gain."""
+"""The number of problems that are selected by the exact largest gain."""
 _NEARLY = 4
-"""For the others, a gain within this power of 1/2 of the largest is accepted."""
+"""For the others, a gain is accepted if it is below the largest by at most a share of 1/2 to this power."""
 
 
 def covering(

@@ -163,7 +163,7 @@ def _number(text: str, option: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise UsageError(f"{option}: {text.strip()!r} is no number") from None
+        raise UsageError(f"{option}: {text.strip()!r} is not a number") from None
     if not math.isfinite(number):
         raise UsageError(f"{option}: {text.strip()} is not a finite number")
     return number

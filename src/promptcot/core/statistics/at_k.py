@@ -39,7 +39,7 @@ def pass_at_k(n: int, right: int, k: int) -> float | None:
     0 <= right <= n and k >= 1.
     """
     if not 0 <= right <= n or k < 1:
-        raise ValueError(f"no pass@{k} of {right} right among {n}")
+        raise ValueError(f"pass@{k} is undefined for {right} right samples of {n}")
     return None if k > n else float(1 - Fraction(comb(n - right, k), comb(n, k)))
 
 
@@ -59,7 +59,7 @@ def majority_at_k(
     where one is needed.
     """
     if k < 1 or blank < 0 or any(size < 0 for size in (*right, *wrong)):
-        raise ValueError(f"no majority@{k} of classes {right} and {wrong} with {blank} blanks")
+        raise ValueError(f"majority@{k} is undefined for the classes {right} and {wrong} with {blank} blanks")
     n = sum(right) + sum(wrong) + blank
     if k > n:
         return None
@@ -67,7 +67,7 @@ def majority_at_k(
     if n <= _COUNTED_UP_TO:
         return _counted(ahead, behind, blank, k)
     if rng is None:
-        raise ValueError(f"majority@{k} of {n} samples a problem is drawn, not counted: pass `rng`")
+        raise ValueError(f"majority@{k} of {n} samples per problem is estimated by drawing: pass `rng`")
     return majority_at_k_sampled(ahead, behind, blank, k, rng)
 
 

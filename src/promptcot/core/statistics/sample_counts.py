@@ -102,8 +102,8 @@ class SourceTally:
         numbers = (run, sample.answer, sample.tokens)
         if any(number is not None and not 0 <= number <= _MOST for number in numbers):
             raise InputError(
-                f"{self.source}, problem {problem_id}: sample index, class and tokens are whole numbers from 0; "
-                f"these are {run}, {sample.answer} and {sample.tokens}"
+                f"{self.source}, problem {problem_id}: sample index, class and tokens must be whole numbers of at "
+                f"least 0; here they are {run}, {sample.answer} and {sample.tokens}"
             )
         self._ids.append(_short(problem_id))
         self._runs.append(_number(run))
@@ -152,8 +152,8 @@ class SourceTally:
         repeats = int(np.sum((np.diff(problem) == 0) & (np.diff(run) == 0)))
         if repeats:
             raise InputError(
-                f"{self.source}: {repeats} of {len(problem)} samples have the problem and the sample index of another; "
-                "were two prediction files put into one? Grade them apart, or number their samples differently"
+                f"{self.source}: {repeats} of {len(problem)} samples have the problem and the sample index of another "
+                "sample; were two prediction files merged? Grade them separately, or number their samples differently"
             )
 
 

@@ -108,7 +108,7 @@ def _notes(table: Table, graded: NDArray[np.int64]) -> Iterator[str]:
         listed = ", ".join(f"{problems} with {samples}" for samples, problems in counts.items())
         yield f"unequal numbers of samples: problems {listed}"
     if undecided := int(np.sum(graded == 0)):
-        yield f"{undecided} of {len(graded)} problems have no graded sample, and are in no accuracy"
+        yield f"{undecided} of {len(graded)} problems have no graded sample, and are left out of the accuracy"
     if timeouts := int(np.sum(~table.graded)):
         yield f"{timeouts} of {len(table.problem)} samples timed out in grading: neither right nor wrong"
 

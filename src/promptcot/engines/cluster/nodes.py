@@ -206,8 +206,8 @@ class Sight:
         ours = (platform.python_version(), __version__)
         if (_minor(self.python), self.version) != (_minor(ours[0]), ours[1]):
             raise ClusterUnusable(
-                f"{self.name} has Python {self.python} and promptcot {self.version}; here are Python {ours[0]} and "
-                f"promptcot {ours[1]}. Install the same on all machines, or start the nodes from one image"
+                f"{self.name} has Python {self.python} and promptcot {self.version}; this machine has Python {ours[0]} "
+                f"and promptcot {ours[1]}. Install the same on all machines, or start the nodes from one image"
             )
 
 

@@ -124,7 +124,7 @@ class ClusterEngines(Engines):
         if nodes > 1 and kind != "vllm":
             raise UsageError(f"--nodes-per-actor {nodes}: only vLLM spreads a server over nodes ({spec.model}: {kind})")
         if gpus % nodes:
-            raise UsageError(f"{gpus:g} GPUs for a server over {nodes} nodes: each node gives an equal part")
+            raise UsageError(f"{gpus:g} GPUs for a server cannot be divided equally over {nodes} nodes")
         least, most = self._scale.actors or (1, None)
         if spec.replicas is not None:
             least = most = spec.replicas

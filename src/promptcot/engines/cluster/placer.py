@@ -210,7 +210,7 @@ class Placer:
         waited = now - self._lacking.setdefault(model.key, now)
         if waited > self._wait:
             ways = "Start nodes with these resources, or request less (--n-gpus, --gpus-per-actor, a smaller model)"
-            model.engine.give_up(ClusterUnusable(f"{lacking}. It waited {waited:.0f} s (--ray-wait). {ways}"))
+            model.engine.give_up(ClusterUnusable(f"{lacking}. The command waited {waited:.0f} s (--ray-wait). {ways}"))
         elif waited > _SAY_AFTER:
             self._say_now_and_then(f"{lacking}. The command waits up to {self._wait:.0f} s for it (--ray-wait)")
 

@@ -50,7 +50,7 @@ class PlacedServer:
         """Whether its start on the node has begun."""
         self.urls: list[str] = []
         self.ending = asyncio.Event()
-        """Set when it should stop: when it has no more calls or, if there is a `reason`, at once."""
+        """Set when the server should stop: once it has no more calls, or at once if there is a `reason`."""
         self.reason: Exception | None = None
         self._wanted, self._room = wanted, room
         self._group: Any = None
@@ -157,7 +157,7 @@ class PlacedServer:
                 why = error
                 await asyncio.sleep(0.5)
         raise NoServer(
-            f"its server runs at {url}, and cannot be reached from here ({why!r}). Open the ports between the "
+            f"its server runs at {url}, but cannot be reached from here ({why!r}). Open the ports between the "
             "machines, or name the ones that are open (--server-ports 20000:20100)",
             for_good=True,
         )

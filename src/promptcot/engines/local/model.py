@@ -175,7 +175,8 @@ def _check_kind(folder: Path, network: Any) -> None:
     if kinds - _ATTENTION or not takes_cache or network._is_stateful:
         kind = network.config.model_type
         raise EngineUnusable(
-            f"{folder}: the embedded engine runs models of attention layers, and {kind} has others; use --engine vllm"
+            f"{folder}: the embedded engine runs models of attention layers, but {kind} has other layers; use --engine "
+            "vllm"
         )
 
 

@@ -94,7 +94,7 @@ async def advice(get: Get, base_url: str, model: str) -> str | None:
         if deeper.models is not None:
             return f"the address lacks /v1: use --base-url {deeper.url} (it lists {shown_models(deeper.models)})"
     if sight.status in (401, 403):
-        return f"{base_url} requires a key, or another one: asked for its models, {sight.problem}"
+        return f"{base_url} requires a key, or a different key: asked for its models, {sight.problem}"
     if sight.status is None:
         return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
     return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"

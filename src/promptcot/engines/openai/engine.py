@@ -225,7 +225,7 @@ class OpenAIEngine:
         except (KeyError, TypeError, ValueError) as error:
             raise Garbled(f"the reply has no embeddings that can be read: {error!r}", "garbled") from error
         if vectors.ndim != 2 or len(vectors) != len(texts):
-            raise Garbled(f"{len(texts)} texts were sent, and {len(vectors)} vectors came", "garbled")
+            raise Garbled(f"{len(texts)} texts were sent, but {len(vectors)} vectors came back", "garbled")
         return vectors
 
     async def _tokens(self, text: str, is_prompt: bool) -> list[int]:

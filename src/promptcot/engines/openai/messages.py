@@ -42,7 +42,7 @@ def _of_parts(content: Any) -> Said:
     if content is None:
         return Said()
     if not isinstance(content, list):
-        raise TypeError(f"{type(content).__name__} is no text")
+        raise TypeError(f"{type(content).__name__} is not a text")
     words: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
     for part in content:
         kind, said = _part(part)
@@ -55,7 +55,7 @@ def _part(part: Any) -> tuple[str, str]:
     if isinstance(part, str):
         return "text", part
     if not isinstance(part, Mapping):
-        raise TypeError(f"{type(part).__name__} is no part of a text")
+        raise TypeError(f"{type(part).__name__} is not a part of a text")
     if part.get("type") in _THOUGHTS or part.get("thought") is True:
         return "reasoning", _words(part)
     if part.get("refusal"):
@@ -63,7 +63,7 @@ def _part(part: Any) -> tuple[str, str]:
     text = part.get("text")
     if text is None or isinstance(text, (str, list, Mapping)):
         return "text", _words(text)
-    raise TypeError(f"{type(text).__name__} is no text")
+    raise TypeError(f"{type(text).__name__} is not a text")
 
 
 def _words(found: Any, depth: int = 0) -> str:

@@ -16,7 +16,7 @@ from promptcot.recipe.schema import Served
 _NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
 _WAY_OUT = "Name the model: --model-path for one step, --model for a run"
 _NOT_EMBEDDED = (
-    "That is a model that ships with promptcot and runs in this process. Name one of the server's: --model-path for "
+    "That is a model that ships with promptcot and runs in this process. Name a model of the server: --model-path for "
     "one step, --set generate.model=NAME for a step of a recipe; or take a recipe that names none, such as `endpoint`"
 )
 

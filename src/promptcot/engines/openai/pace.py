@@ -23,22 +23,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
 _NOT_TURNED_AWAY = 2.0
 """Seconds after which a call in flight counts as accepted: three times the duration of a rejection."""
 _LEAST_IN_A_ROW, _TOO_MANY = 2, 4
-"""The gate closes when this many calls, and a quarter of those in flight, were rejected with none answered in between.
-"""
+"""The gate closes after this many consecutive rejections, if they are also a quarter of the calls in flight."""
 _KEPT = 0.97
 _FIRST_GROWTH = 0.02
 _LEAST_CALLS, _LEAST_SECONDS = 20, 5.0
 _FAULTS = 0.08
-"""Rejections up to this share are no sign of too high a rate."""
+"""A share of rejections up to this value does not show that the rate is too high."""
 _FEW = 8
 _IN_VAIN, _SOON = 5, 12
-"""The rate limit is dropped when calls within it are rejected more often than this, each time before this many were
-answered.
-"""
+"""The limit is dropped after more than `_IN_VAIN` rejections of calls that kept to it, each before `_SOON` answers."""
 _SLOWER = 0.8
 """The factor by which the rate is reduced each time."""
 _DOUBTED, _PAUSE_IN_DOUBT = 300.0, 4.0
-"""Seconds without a new rate estimate after that, and the maximum interval between two probes."""
+"""Seconds without a new rate estimate after the limit was dropped, and the maximum interval between two probes."""
 _SLOWEST = 1 / 120
 _HORIZON = 60.0
 _NO_BOUND = 4.0

@@ -61,7 +61,7 @@ def _proxy(value: str, variable: str) -> Proxy:
     scheme, rest = (match[1].lower(), value[match.end() :]) if match else ("http", value)
     if scheme not in _PORTS:
         raise EngineUnusable(
-            f"{variable} names a proxy of the kind {scheme}://, which is not spoken here; name one that speaks HTTP "
+            f"{variable} names a proxy of the kind {scheme}://, which is not supported; name one that speaks HTTP "
             f"(http://HOST:PORT), unset {variable}, or name the server's host in no_proxy",
             "proxy",
         )

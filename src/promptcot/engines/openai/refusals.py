@@ -121,7 +121,7 @@ def _refusal(status: int, words: str, code: str, told: str) -> EngineError:
     if status in _NO_SERVICE:
         return EngineUnusable(told, _NO_SERVICE[status])
     if status < 400:
-        return EngineUnusable(f"{told}\nIt redirects; give the new address as the base URL", "moved")
+        return EngineUnusable(f"{told}\nThe server redirects; give the new address as the base URL", "moved")
     return RequestRefused(told, f"http {status}")
 
 

@@ -112,7 +112,7 @@ def _check_format(name: str, value: str) -> None:
             f"run code that is in them; leave it out, or give one of {', '.join(_FORMATS)}"
         )
     if "load_format" in value:
-        raise InputError(f"--engine-args: {name}: load_format cannot be set there: only safetensors are read")
+        raise InputError(f"--engine-args: {name}: load_format cannot be set in this option: only safetensors are read")
 
 
 def _values(arguments: Sequence[str], option: str) -> list[str]:

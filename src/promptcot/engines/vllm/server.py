@@ -257,8 +257,8 @@ class _Copy:
             return _listen(self._options.host, self._fixed_port)
         except (OSError, OverflowError) as error:
             raise InputError(
-                f"--port {self._fixed_port}: cannot be listened on ({error}); "
-                "leave --port out of --engine-args, and a free port is used"
+                f"--port {self._fixed_port}: this port cannot be used ({error}); leave --port out of --engine-args, "
+                "and a free port is used"
             ) from error
 
 

@@ -1,1 +1,1 @@
-"""Selects the best checkpoint of a training, and stops a training that no longer improves."""
+"""Selects the best checkpoint of a training run, and stops a run that no longer improves."""

@@ -2,7 +2,7 @@
 choice of the best checkpoint as the model.
 
 Works for any trainer of transformers. Evaluations are kept in the trainer's own history, which each checkpoint
-contains, so a resumed training chooses like one that was never interrupted. `deciding` picks the best evaluation;
+contains, so a resumed training run chooses like one that was never interrupted. `deciding` picks the best evaluation;
 `questions` holds the problems.
 """
 
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 class StoppedEarly(Exception):
-    """A resumed training had already stopped early: nothing is left to train, and its model is to be saved."""
+    """A resumed training run had already stopped early: nothing is left to train, and its model is to be saved."""
 
 
 class Exam(TrainerCallback):  # type: ignore[misc]
@@ -89,7 +89,7 @@ def _collected(drawn: list[Reply], processes: int) -> list[list[Reply]]:
 
 
 class Best(TrainerCallback):  # type: ignore[misc]
-    """Keeps a checkpoint of the best evaluation, and stops a training after `patience` evaluations without
+    """Keeps a checkpoint of the best evaluation, and stops a training run after `patience` evaluations without
     improvement.
     """
 
@@ -97,7 +97,7 @@ class Best(TrainerCallback):  # type: ignore[misc]
         self._criterion, self._patience, self._say = criterion, patience, say
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Raises StoppedEarly if this training had already stopped early."""
+        """Raises StoppedEarly if this training run had already stopped early."""
         if self._note(state) and self._spent(state) and state.global_step < state.max_steps:
             self._say(f"{self._why(state)}; to continue, raise checkpoints.patience")
             raise StoppedEarly

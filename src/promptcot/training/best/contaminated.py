@@ -1,4 +1,4 @@
-"""Refuses a training whose rows contain problems of the benchmark that selects its checkpoint.
+"""Refuses a training run whose rows contain problems of the benchmark that selects its checkpoint.
 
 `core.overlap` compares problems. The prompt of a row is compared, whatever the method.
 """
@@ -41,8 +41,8 @@ def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe
         f"watch.eval: training rows contain problems of the benchmark, so pass@1 would be meaningless:\n"
         f"{named}{more}\nTo leave them out: promptcot decontaminate --data_path ROWS --output_path CLEAN --against "
         f"{' '.join(recipe.benchmarks)}{numbers}; or choose another benchmark.\n"
-        "It compares the question of a row. If it keeps such a row, the problem is elsewhere in the prompt, such as "
-        "in an example: remove that row by its id"
+        "`decontaminate` compares the question of a row. If it keeps such a row, the problem is elsewhere in the "
+        "prompt, such as in an example: remove that row by its id"
     )
 
 

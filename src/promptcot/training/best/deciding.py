@@ -1,7 +1,7 @@
-"""Picks the best evaluation of a training, and decides when to stop early. Works on numbers alone.
+"""Picks the best evaluation of a training run, and decides when to stop early. Works on numbers alone.
 
 Better means strictly better: of equal evaluations the earlier one wins, since it saw less data. No noise margin is
-subtracted. pass@1 is measured on the same problems with the same seeds each time, so two evaluations of a training
+subtracted. pass@1 is measured on the same problems with the same seeds each time, so two evaluations of a training run
 differ by less than their intervals suggest; still, the best of many is partly luck, and overestimates the model.
 Non-finite values are skipped, and do not count towards early stopping.
 """
@@ -63,4 +63,4 @@ CRITERIA: Mapping[str, Criterion] = {
     "validation": Criterion(VALIDATION_LOSS, "validation loss", more_is_better=False),
     "eval": Criterion(PASS_AT_1, "pass@1", more_is_better=True),
 }
-"""By what `checkpoints.best` calls them."""
+"""The criteria, by their names in `checkpoints.best`."""

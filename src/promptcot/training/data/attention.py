@@ -71,7 +71,9 @@ def varlen_attention(
     supports.
     """
     if any(others.get(name) is not None for name in ("softcap", "s_aux", "position_bias")):
-        raise ValueError(f"{VARLEN} has no soft caps, sinks or position biases; set model.attention to another kind")
+        raise ValueError(
+            f"{VARLEN} does not support soft caps, sinks or position biases; set model.attention to another kind"
+        )
     if attention_mask is None and cu_seq_lens_q is not None:
         return _each_alone(query, key, value, _lengths(cu_seq_lens_q), dropout, scaling), None
     if attention_mask is None and query.shape[2] > 1:

@@ -138,7 +138,7 @@ class PairCounts:
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
         noted = [f"{count:,} × {remark}, counted by sides" for remark, count in self.remarks.items()]
-        apart = [f"{self.held_out:,} on the other side of the validation split"] if self.held_out else []
+        apart = [f"{self.held_out:,} in the other part of the validation split"] if self.held_out else []
         tokens = f"{counted(self.tokens, 'token')}, {self.completion_tokens:,} of them in answers"
         return "; ".join([f"{counted(self.rows_in, 'pair')}, {self.kept:,} kept", *lost, *noted, *apart, tokens])
 

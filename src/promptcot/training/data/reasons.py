@@ -1,6 +1,6 @@
-"""The reasons for which a row is dropped from a training or gets a warning, each with a remedy.
+"""The reasons for which a row is dropped from a training run or gets a warning, each with a remedy.
 
-Rows are counted under these reasons in the lines that a training prints, in `dropped.jsonl` and in a dry run.
+Rows are counted under these reasons in the lines that a training run prints, in `dropped.jsonl` and in a dry run.
 """
 
 from __future__ import annotations

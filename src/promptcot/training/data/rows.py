@@ -83,8 +83,8 @@ def _pinned(name: str, data: Data) -> str:
     if data.revision is None or not _COMMIT.fullmatch(data.revision):
         raise InputError(
             f"{name}: no such file, so it is taken as a dataset of the Hub, which needs data.revision (in data.mix: "
-            "revision beside its path): the full commit, 40 hex digits, as its history on the Hub shows it; here is "
-            f"{data.revision!r}"
+            "revision beside its path): the full commit, 40 hex digits, as its history on the Hub shows it; "
+            f"data.revision is {data.revision!r}"
         )
     if len([path for path in data.path if not _is_file(path)]) > 1:
         raise InputError("data.path names several datasets of the Hub, but data.revision applies to one only")

@@ -61,7 +61,7 @@ class StoreCounts:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
         cut = [f"{counted(self.cut, 'completion')} cut by the window"] if self.cut else []
         noted = [f"{count:,} × {remark}" for remark, count in self.remarks.items()]
-        apart = [f"{self.held_out:,} on the other side of the validation split"] if self.held_out else []
+        apart = [f"{self.held_out:,} in the other part of the validation split"] if self.held_out else []
         epoch = [f"an epoch draws {self.drawn:,}"] if self.drawn else []
         tokens = f"{counted(self.tokens, 'token')}, {self.completion_tokens:,} of them with a loss"
         return "; ".join(

@@ -1,4 +1,4 @@
-"""Loads the tokenizer of a training, with the chat template of its recipe. Needs transformers, but not torch."""
+"""Loads the tokenizer of a training run, with the chat template of its recipe. Needs transformers, but not torch."""
 
 from __future__ import annotations
 

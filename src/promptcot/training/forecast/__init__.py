@@ -1,1 +1,1 @@
-"""Computes time and memory of a training in advance."""
+"""Computes time and memory of a training run in advance."""

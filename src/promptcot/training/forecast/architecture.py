@@ -54,7 +54,7 @@ class Shape:
         try:
             return cls._of_known(config, kind)
         except KeyError as error:
-            raise InputError(f"config.json of a {kind} model without {error}; give model.architecture") from error
+            raise InputError(f"config.json of a {kind} model lacks {error}; give model.architecture") from error
 
     @classmethod
     def _of_known(cls, config: Mapping[str, Any], kind: str) -> Self:

@@ -127,7 +127,7 @@ def _assumed(recipe: TrainRecipe, why: str) -> Counted:
 
 
 def _source(recipe: TrainRecipe) -> str:
-    return f"assumed, {recipe.data.source}" if recipe.data.source else "assumed"
+    return f"assumed: {recipe.data.source}" if recipe.data.source else "assumed"
 
 
 def _used(rows: int, recipe: TrainRecipe) -> int:
@@ -158,7 +158,7 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
     if not characters:
         return None, "no row is usable", 0
     lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
-    how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
+    how = f"assumed: {CHARACTERS_PER_TOKEN} characters per token, because no tokenizer of the model is on this machine"
     return lengths, how, 0
 
 

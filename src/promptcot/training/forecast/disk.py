@@ -1,4 +1,4 @@
-"""Disk space of a training: checkpoints, the model, cached tokens, and downloads.
+"""Disk space of a training run: checkpoints, the model, cached tokens, and downloads.
 
 Pure arithmetic, and the sizes of files on this machine.
 """

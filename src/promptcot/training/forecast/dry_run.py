@@ -1,4 +1,4 @@
-"""The dry run of a training: everything that can be computed before a device is rented or a file is downloaded.
+"""The dry run of `train`: everything that can be computed before a device is rented or a file is downloaded.
 
 Combines `counting` (data), `estimate` (work and memory) and `devices` (hardware); `promptcot.cli.report.training`
 formats it. Loads no model and needs no torch.

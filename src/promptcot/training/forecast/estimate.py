@@ -1,4 +1,4 @@
-"""Estimates a training before it starts: steps, tokens, operations, GPU-hours, and whether it fits in memory.
+"""Estimates a training run before it starts: steps, tokens, operations, GPU-hours, and whether it fits in memory.
 
 Pure arithmetic; needs neither torch nor the model. `architecture` computes weights and operations, `memory` the memory,
 and `devices` has the hardware.
@@ -58,7 +58,7 @@ def lengths_of(sample: Sequence[int], recipe: TrainRecipe) -> Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A whole training."""
+    """A whole training run."""
 
     rows: int
     """Rows in an epoch, without dropped ones."""

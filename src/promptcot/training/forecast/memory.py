@@ -1,4 +1,4 @@
-"""Estimates the device memory of a training, and the host memory where ZeRO offloads to it. Pure arithmetic.
+"""Estimates the device memory of a training run, and the host memory where ZeRO offloads to it. Pure arithmetic.
 
 Counts what PyTorch allocates at the peak of a step: the states, which are always present, and either what the loss
 needs or what one layer needs, whichever is larger. Sources: ZeRO, arXiv 1910.02054, 3.1 and 5 (2 + 2 + 12 bytes per
@@ -79,10 +79,10 @@ class _Layout:
     """The bytes of an element of each kind. `stream` is the residual stream between layers."""
 
     master: int
-    """Of a weight in the model."""
+    """The bytes of a weight in the model."""
     gradient: int
     computed: int
-    """Of an input of a matrix product."""
+    """The bytes of an input of a matrix product."""
     stream: int
 
     @property
@@ -106,11 +106,12 @@ def _layout(recipe: TrainRecipe) -> _Layout:
 
 
 def saved_by_layer(shape: Shape, *, computed: int, stream: int) -> int:
-    """Bytes a token that one layer saves for its backward pass, its input not counted where it is saved as it is.
+    """Bytes a token that one layer saves for its backward pass, its own input not counted if that is saved unchanged.
 
-    With h, q, k, i elements of hidden state, queries, keys and the inside of the MLP: each of two norms saves its input
-    in float32, its normalised input and what the products read (cast once for each product under autocast); attention
-    saves q + k + k + q and a float32 number for each head; the MLP 4 i.
+    Let h, q, k and i be the widths of the hidden state, the queries, the keys and the MLP's intermediate state. Each of
+    the two norms saves its input in float32, its normalised input, and the input of the matrix products that follow
+    (under autocast, one copy for each product). Attention saves 2 q + 2 k elements, and a float32 number for each head.
+    The MLP saves 4 i elements.
     """
     hidden, norms = shape.hidden, 2 * 4 + 4 * shape.heads
     if computed == stream == 2:

@@ -36,7 +36,7 @@ from promptcot.training.report.watching import Scale, Watcher
 
 @dataclass(frozen=True)
 class Preferences:
-    """The pairs of a training; `validation` is None if none are held out."""
+    """The pairs of a training run; `validation` is None if none are held out."""
 
     tokenizer: PreTrainedTokenizerBase
     train: Pairs

@@ -32,7 +32,7 @@ from promptcot.training.rewarding import reward_of
 
 @dataclass(frozen=True)
 class Questions:
-    """The prompts of a training."""
+    """The prompts of a training run."""
 
     tokenizer: PreTrainedTokenizerBase
     asked: Prompts
@@ -90,8 +90,8 @@ class GrpoMethod:
         chosen = order(len(prompts), recipe.schedule.epochs, recipe.seed, _wanted(recipe, grpo))
         if len(chosen) < (batch := recipe.sequences_per_step * grpo.updates // grpo.generations):
             raise InputError(
-                f"{batch:,} prompts are answered at a time, and {recipe.schedule.epochs:g} epochs of "
-                f"{len(prompts):,} prompts are {len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
+                f"{batch:,} prompts are answered at a time, but {recipe.schedule.epochs:g} epochs of {len(prompts):,} "
+                f"prompts contain only {len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
             )
         tell(_drawn_by(vllm_mode(grpo)))
         scale = Scale(flops_per_token(model, prompts.lengths), peak_flops(kernels.device), len(chosen) / len(prompts))

@@ -18,13 +18,13 @@ Say = Callable[[str], None]
 
 
 class Material(Protocol):
-    """The data of a training, ready for its trainer."""
+    """The data of a training run, ready for its trainer."""
 
     tokenizer: PreTrainedTokenizerBase
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """The properties of the rows that must not change between two starts of one training."""
+        """The properties of the rows that must not change between two starts of one training run."""
 
     @property
     def count(self) -> int:

@@ -34,7 +34,7 @@ from promptcot.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a training and their packs; `validation` is None if nothing is held out.
+    """The rows of a training run and their packs; `validation` is None if nothing is held out.
 
     There are no packs if a step is counted in rows: these are then packed step by step.
     """
@@ -135,7 +135,7 @@ class Sft:
 
 
 def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np.int32]]:
-    """The packs of the whole training, and a message about them."""
+    """The packs of the whole training run, and a message about them."""
     window, per_step, packing = recipe.schedule.max_length, recipe.sequences_per_step, recipe.method.packing
     packs = list(np.arange(len(store), dtype=np.int32)[:, None])
     if recipe.schedule.step_by == "rows":

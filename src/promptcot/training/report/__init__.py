@@ -1,1 +1,1 @@
-"""Progress display of a training, and the card of its model."""
+"""Progress display of a training run, and the card of its model."""

@@ -35,10 +35,10 @@ _BEGIN, _END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 _LEARNT = {
-    "sft": "on rows of prompt and completion; the loss counts completions only",
+    "sft": "on rows with a prompt and a completion; the loss is computed on completions only",
     "dpo": "by direct preference optimisation (DPO, arXiv 2305.18290) on pairs of a chosen and a rejected answer",
-    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from the "
-    "rewards of its answers",
+    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): the model answered prompts and was "
+    "trained on the rewards of its answers",
 }
 
 _COUNTS = (StoreCounts, PairCounts, PromptCounts)
@@ -49,11 +49,11 @@ _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool = False, adapter: bool = False) -> str:
     """The card, from the recipe, the training's log and `facts`.
 
-    Of the facts, `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped and cut) and
-    `validation` (as `counts`, for held-out rows) make the table of the data, all others (but `steps` and
-    `seconds`, which the log knows) that of how it was made. Results are those of the step `at_step`, where the model is
-    that of a checkpoint. Values may be plain, mappings or counts of a store. With
-    `adapter`, it is the card of adapters alone.
+    The table of the data has `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped
+    and cut) and `validation` (the same for held-out rows). All other facts are in the table of how the model was made,
+    except `steps` and `seconds`, which are read from the log. If the model is that of a checkpoint, the results are
+    those of the step `at_step`. Values may be plain, mappings or counts of a store. With `adapter`, it is the card of
+    adapters alone.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
@@ -131,7 +131,7 @@ def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
             yield name, f"{line[key]:.4f} (step {line['step']:,})"
     if (line := _last(lines, "pass@1")) and (low_high := line.get("interval")):
         interval = f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}, {line['n']:,} problems"
-        name = f"pass@1 of {line['benchmark']} while it was trained"
+        name = f"pass@1 of {line['benchmark']} during training"
         yield name, f"{100 * line['pass@1']:.1f} % ({interval}; step {line['step']:,})"
     for name, key in (("mean reward", "reward"), ("share of right answers", "reason/right")):
         if line := _last(lines, key):
@@ -139,7 +139,7 @@ def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
     if line := _last(lines, "rewards/accuracies"):
         yield "pairs whose chosen answer is preferred, last logged", f"{100 * line['rewards/accuracies']:.1f} %"
     elif line := _last(lines, "mean_token_accuracy"):
-        yield "tokens of completions that the model held likeliest", f"{100 * line['mean_token_accuracy']:.1f} %"
+        yield "completion tokens that the model ranked first", f"{100 * line['mean_token_accuracy']:.1f} %"
 
 
 def _made(recipe: TrainRecipe, lines: Sequence[Row], adapter: bool) -> Iterator[tuple[str, str]]:
@@ -155,7 +155,7 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row], adapter: bool) -> Iterator[
         yield "hardware", f"{start['devices']} × {start['device']}"
     if end := _last(lines, "seconds"):
         yield "steps", f"{end['step']:,}"
-        yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
+        yield "tokens seen", f"{end['tokens']:,}, of which {end['completion_tokens']:,} in completions"
         yield "time", duration(end["seconds"])
     rows = "sequences" if recipe.rows_per_step is None else "rows"
     batch = {"sft": rows, "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[recipe.method.kind]

@@ -1,4 +1,4 @@
-"""Plots the loss of a training from its log, as PNG and as SVG.
+"""Plots the loss of a training run from its log, as PNG and as SVG.
 
 Above: the training loss, raw (light) and smoothed, and the validation loss. Below: the learning rate, tokens per
 second, and the metrics of the method (rewards, KL divergence, preference accuracy). The colours are those of M. Okabe
@@ -41,7 +41,7 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def draw(log_path: Path, target: Path) -> tuple[Path, Path]:
-    """Plot the log of a training. `target` is the path without suffix; returns the PNG and the SVG.
+    """Plot the log of a training run. `target` is the path without suffix; returns the PNG and the SVG.
 
     Raises InputError without matplotlib, or if the log has no loss yet.
     """

@@ -44,8 +44,8 @@ def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) ->
     """The warning for these lines of the log, with the remedy; None if some group has two different rewards."""
     if all(_is_none(line.get(_REWARD, 0.0)) for line in lines):
         return (
-            "warning: nothing to learn so far: no completion got a reward, as the reward function of this recipe gave "
-            "None for each of them"
+            "warning: nothing to learn so far: no completion got a reward, because the reward function of this recipe "
+            "gave None for each of them"
         )
     if any(line[_EQUAL] is not None and line[_EQUAL] < 1 for line in lines):
         return None
@@ -62,7 +62,7 @@ def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
         return "The reward function of this recipe gives all completions the same"
     if right > _MOSTLY:
         return (
-            f"{right:.0%} of them are right: use harder problems (`promptcot select --pass-rate 0.1:0.9` of a file "
+            f"{right:.0%} of them are right: use harder problems (`promptcot select --pass-rate 0.1:0.9`, with a file "
             "that `promptcot label` wrote)"
         )
     if cut is not None and cut > _MOSTLY:
@@ -79,7 +79,7 @@ def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
         return "The golds cannot be read: `promptcot label --rl_path` writes rows whose golds can"
     return (
         f"{right:.0%} of them are right, most are {common.replace('_', ' ')}: use easier problems (`promptcot select "
-        "--pass-rate 0.1:0.9` of a file that `promptcot label` wrote), or more generations"
+        "--pass-rate 0.1:0.9`, with a file that `promptcot label` wrote), or more generations"
     )
 
 

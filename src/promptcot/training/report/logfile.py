@@ -1,6 +1,6 @@
-"""The log of a training: a file of JSON lines, each with its `step`, that grows during the training.
+"""The log of a training run: a file of JSON lines, each with its `step`, that grows during the training.
 
-A resumed training repeats the steps after its checkpoint. To keep each step once, the log is first truncated: all lines
+A resumed run repeats the steps after its checkpoint. To keep each step once, the log is first truncated: all lines
 up to the checkpoint's step are written to a new file, which then replaces the old one. `watching` decides what the
 lines contain.
 """
@@ -29,7 +29,7 @@ class LogFile:
             file.write(sealed(dumps(line)))
 
     def cut(self, step: int) -> list[Row]:
-        """Remove all lines after `step`, and all at step 0; returns the rest. Raises StorageError."""
+        """Remove all lines after `step`, or every line if `step` is 0; returns the rest. Raises StorageError."""
         kept = [line for line in self.lines() if line["step"] <= step] if step else []
         if kept:
             write_whole(self.path, b"".join(sealed(dumps(line)) for line in kept))
@@ -41,7 +41,7 @@ class LogFile:
     def lines(self) -> Iterator[Row]:
         """The lines of the file; none if it does not exist. An unfinished or damaged line is skipped.
 
-        Files of earlier versions have no checksums at all, since a resumed training rewrites its log.
+        Files of earlier versions have no checksums at all, since a resumed training run rewrites its log.
         """
         if not self.path.exists():
             return

@@ -1,4 +1,4 @@
-"""pass@1 of a benchmark during a training: as a line of the log, and as text for the terminal."""
+"""pass@1 of a benchmark during a training run: as a line of the log, and as text for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monitors a training: a log of JSON lines, progress lines, a plot of the loss, samples at checkpoints.
+"""Monitors a training run: a log of JSON lines, progress lines, a plot of the loss, samples at checkpoints.
 
 Decides what is counted and how. Tokens are real ones (no padding), summed over all processes. Rates exclude the time
 for evaluation, saving and sampling. MFU is the share of the devices' peak that the model's own arithmetic reaches (A.

@@ -129,7 +129,7 @@ def test_a_wording_without_a_level_is_refused() -> None:
     rows: list[Row] = [
         {"prompt": "Use\n1. a\n2. b\n", "foundational_concepts": ["a", "b"], "level": level} for level in LEVELS
     ]
-    with pytest.raises(InputError, match="no level stands in the prompt of row 1 outside its list"):
+    with pytest.raises(InputError, match="the prompt of row 1 names no level outside its list"):
         learn_template(rows)
 
 

@@ -95,7 +95,7 @@ def test_a_text_without_the_needles_of_a_phrase_does_not_say_it(parts: list[str]
 
 @pytest.mark.parametrize("phrase", ["", " ", "(a", "a)", "[a]", "...", "[a] ...", "a | b", "()"])
 def test_a_phrase_that_is_none_is_refused(phrase: str) -> None:
-    with pytest.raises(ValueError, match="is no phrase"):
+    with pytest.raises(ValueError, match="is not a phrase"):
         matcher([phrase])
 
 

@@ -15,7 +15,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pass_rate": "20:80"}, "20 is not between 0 and 1"),
     ({"pass_rate": "nan:1"}, "not a finite number"),
     ({"pass_rate": "-0.1:1"}, "not between 0 and 1"),
-    ({"pass_rate": "a:b"}, "'a' is no number"),
+    ({"pass_rate": "a:b"}, "'a' is not a number"),
     ({"difficulty": "0-0.5"}, "is not NAME=SHARE"),
     ({"difficulty": "0.5=1"}, "'0.5' is not a range"),
     ({"difficulty": "0.5-0.5=1"}, "does not start below its end"),

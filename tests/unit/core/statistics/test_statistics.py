@@ -293,9 +293,9 @@ def test_a_majority_of_very_many_samples_is_drawn_with_an_explicit_generator() -
 
 @pytest.mark.parametrize("wrong", [lambda: pass_at_k(3, 4, 1), lambda: pass_at_k(3, 1, 0)])
 def test_an_impossible_count_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match="no pass@"):
+    with pytest.raises(ValueError, match="undefined"):
         wrong()  # type: ignore[operator]
-    with pytest.raises(ValueError, match="no majority@"):
+    with pytest.raises(ValueError, match="is undefined for the classes"):
         majority_at_k([1], [-1], 0, 1)
 
 

@@ -186,7 +186,7 @@ async def test_a_port_of_the_users_own_that_is_in_use_is_a_clear_error(make: Mak
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(InputError, match=rf"--port {port}: cannot be listened on .*in use.*leave --port out"):
+        with pytest.raises(InputError, match=rf"--port {port}: this port cannot be used .*in use.*leave --port out"):
             await make(extra=("--port", str(port))).start()
 
 

@@ -125,7 +125,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"mix": [{"path": "a.jsonl", "weight": 0}, {"path": "b.jsonl", "weight": 1}]}, "greater than 0"),
     ({"mix": [{"path": "a.jsonl", "weight": -1}, {"path": "b.jsonl", "weight": 2}]}, "greater than 0"),
     ({"mix": [{"path": "a.jsonl"}]}, r"mix\.0\.weight"),
-    ({"mix": [{"path": "a.jsonl", "weight": 1}], "path": "b.jsonl"}, "exclude each other"),
+    ({"mix": [{"path": "a.jsonl", "weight": 1}], "path": "b.jsonl"}, "cannot be combined"),
     ({"mix": [{"path": "a.jsonl", "weight": 1}], "limit": 5}, "each entry of mix"),
     ({"mix": [{"path": "a.jsonl", "weight": 1}], "revision": REVISION}, "each entry of mix"),
     ({"mix": [], "path": []}, "there are no rows"),

@@ -164,5 +164,5 @@ def test_pairs_are_held_out_whole_and_another_share_is_another_training(tmp_path
     assert [len(pairs) for pairs in found.values()] == [10, 8, 6]
     held_out = open_pairs(recipe(path, validation=0.4), known, "validation")
     assert {held_out.id(n) for n in range(4)}.isdisjoint(found[0.4].id(n) for n in range(6))
-    assert str(held_out.counts).startswith("10 pairs, 4 kept; 6 on the other side of the validation split")
+    assert str(held_out.counts).startswith("10 pairs, 4 kept; 6 in the other part of the validation split")
     assert len({str(pairs.fingerprint) for pairs in found.values()}) == 3

@@ -59,7 +59,7 @@ def test_without_a_tokenizer_characters_are_divided_and_that_is_said(rows: str) 
     again = dry_run(recipe)
     assert again.counted.lengths is not None
     assert again.counted.lengths.mean == 100  # 350 characters
-    assert "(assumed: 3.5 characters a token" in told(again)
+    assert "(assumed: 3.5 characters per token" in told(again)
 
 
 def test_limit_and_held_out_share_lower_the_rows(rows: str) -> None:
@@ -113,7 +113,7 @@ def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens
     assert (found.counted.rows, dict(found.counted.left_out)) == (store.counts.kept, store.counts.dropped)
     assert found.counted.lengths is not None
     assert found.counted.lengths.mean == store.counts.tokens / store.counts.kept
-    assert "left out, as the training would leave them out: 1 × calls of tools, 1 × no prompt" in told(found)
+    assert "left out, as in training: 1 × calls of tools, 1 × no prompt" in told(found)
 
 
 @pytest.mark.parametrize("chat", [False, True], ids=["pairs", "chats"])
@@ -179,10 +179,10 @@ def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_assumed_rows_and_lengths_name_their_source() -> None:
     text = told(tried("promptcot-ds-1.5b"))
-    assert "406,000 rows, 4,100 tokens a row (assumed, rows as its page on the Hub shows them" in text
-    assert "assumed: lengths spread like log-normal ones with σ = 0.6" in text
-    assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: from MosaicML's" in text
-    assert "1.0 GiB assumed for context" in text
+    assert "406,000 rows, 4,100 tokens a row (assumed: the number of rows is from the dataset's page on the Hub" in text
+    assert "assumed: log-normal lengths with σ = 0.6" in text
+    assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: estimated from MosaicML's" in text
+    assert "1.0 GiB assumed for the device context" in text
 
 
 def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_difference() -> None:
@@ -191,18 +191,18 @@ def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_diffe
     assert found.counted.lengths is not None
     lengths, text = found.counted.lengths, told(found)
     low, high = (found.work.gpu_hours(312e12, mfu) for mfu in (0.5, 0.3))
-    assert f"GPU-hours packed: {low * lengths.packed:,.0f}–{high * lengths.packed:,.0f} h: " in text
+    assert f"GPU-hours packed: {low * lengths.packed:,.0f}–{high * lengths.packed:,.0f} h, or " in text
     padded = [hours * lengths.padded for hours in (low, high)]
     assert "padded instead: {:,.0f}–{:,.0f} h".format(*padded) in text
-    assert f"240 GPU-hours, padded: {240 / padded[1]:.1f}–{240 / padded[0]:.1f} times what is computed" in text
+    assert f"240 GPU-hours, padded: {240 / padded[1]:.1f}–{240 / padded[0]:.1f} times the computed hours" in text
     assert f"an MFU of {0.5 * padded[0] / 240:.0%} with rows of this length" in text
 
 
 def test_a_measured_utilisation_is_one_number_and_hours_within_the_interval_are_said_to_be() -> None:
     text = told(tried("promptcot-ds-1.5b", hardware__mfu=0.5))
     assert "an MFU of 50% (hardware.mfu)" in text
-    assert re.search(r"packed: \d+ h: [\d.]+ h on 8 devices", text)
-    assert "within what is computed for padded rows" in told(tried("promptcot-ds-1.5b", published__gpu_hours=150))
+    assert re.search(r"packed: \d+ h, or [\d.]+ h on 8 devices", text)
+    assert "within the range computed for padded rows" in told(tried("promptcot-ds-1.5b", published__gpu_hours=150))
 
 
 def test_steps_stand_beside_the_published_ones() -> None:
@@ -243,13 +243,13 @@ def test_the_tokens_on_disk_are_about_what_the_store_takes(rows: str, tmp_path: 
 def test_host_memory_is_ours_and_deepspeeds() -> None:
     text = told(tried("promptcot-ds-1.5b"))
     assert "on the host 26.5 GiB" in text
-    assert "by DeepSpeed 79.4 GiB its own estimate of one machine's host, 1.5 times what it counts" in text
+    assert "by DeepSpeed 79.4 GiB its own estimate for one machine's host: 1.5 times its count" in text
 
 
 def test_unknown_rows_are_shown_for_a_round_number() -> None:
     text = told(tried("promptcot-qwq-32b"))
     assert "rows not known" in text
-    assert "if there were 100,000 rows" in text
+    assert "for 100,000 rows" in text
     assert "published 16 rows a step, about 96,000 tokens each" in text
     assert "published 240" not in text
 
@@ -318,7 +318,7 @@ def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "promptcot-ds-1.5b", *more]) == 0
     assert "64 rows = 2 devices × micro_batch 1 × accumulation 32" in capsys.readouterr().out
     assert run(["train", "promptcot-ds-1.5b", "--dry-run", "--processes", "3"]) == 1
-    assert "3 processes can share a step of 64 rows, but a dry run computes only" in capsys.readouterr().err
+    assert "3 processes can share a step of 64 rows, but a dry run needs a number" in capsys.readouterr().err
     assert run(["train", "nano-student", *more]) == 1  # as the training itself would say
     assert "which 2 processes with 2 at a time cannot share evenly" in capsys.readouterr().err
 
@@ -358,7 +358,7 @@ def test_preferences_and_rewards_are_promised_neither_packing_nor_files_of_the_h
     for found in (preferences, rewards):
         assert "packed instead" not in told(found)
         assert "no source is given" not in told(found)
-    assert "the files of data.path, assumed: 3.5 characters a token" in told(preferences)
+    assert "the files of data.path, assumed: 3.5 characters per token" in told(preferences)
     assert rewards.disk is not None
     assert (rewards.disk.tokens, rewards.disk.data) == (None, None)
     assert "log-normal" not in told(rewards)  # all completions are taken to be as long as they can be

@@ -91,7 +91,7 @@ def test_the_shapes_of_the_recipes_are_the_published_models(recipe: str, kind: s
 def test_a_model_of_another_build_is_refused_and_not_guessed() -> None:
     with pytest.raises(InputError, match=r"'mixtral'.*known are llama"):
         Shape.of_config({"model_type": "mixtral", **SMALL})
-    with pytest.raises(InputError, match=r"without 'vocab_size'.*model\.architecture"):
+    with pytest.raises(InputError, match=r"lacks 'vocab_size'.*model\.architecture"):
         Shape.of_config({"model_type": "llama", **{key: SMALL[key] for key in SMALL if key != "vocab_size"}})
 
 
