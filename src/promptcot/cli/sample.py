@@ -97,8 +97,8 @@ def command(shard: Shard | None, **options: Any) -> int:
     """Sample combinations of concepts that belong together, and write a prompt for each.
 
     The first concept is sampled by its frequency, each further concept by how often it occurs together with the
-    concepts already chosen and by the similarity of their embeddings. No combination occurs twice. Levels are drawn uniformly, or
-    with --fit-levels by how often the same concepts occur at each level.
+    concepts already chosen and by the similarity of their embeddings. No combination occurs twice. Levels are
+    drawn uniformly, or with --fit-levels by how often the same concepts occur at each level.
     """
     columns, options = take_columns(options, say)
     concepts = str(options["data_path"])
