@@ -1,7 +1,7 @@
 """Texts of the trained generator, for judges: its own mistakes, which no planted defect looks like.
 
-The generator writes for combinations that training may see. What is right and wrong about a text is decided in
-`judging`.
+The generator writes for combinations that training may see; a text with a chain or a phrase that it may not see is left
+out. What is right and wrong about a text is decided in `judging`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nano.asking import replies
+from nano.material import read_material
 from nano.packing import Source
 from nano.schedule import GENERATOR, Training
+from nano.spoiling import allowed
 from nano.texts import Example, judged, request
 
 COUNT = 12_000
@@ -33,11 +35,13 @@ def ensure(out: Path, scale: float = 1.0) -> Path:
 
 
 def _written(folder: Path, count: int) -> Iterator[dict[str, object]]:
-    """Texts of the generator for `count` requests, with their concepts and levels."""
+    """The texts of the generator for `count` requests that training may see, with their concepts and levels."""
     requests = [request(random.Random(f"nano natural {number}")) for number in range(count)]
     prompts = [{"id": str(number), "prompt": prompt} for number, (_, _, prompt) in enumerate(requests)]
     for row in replies(folder, prompts, SAMPLING, n=1, seed=1):
         concepts, level, _ = requests[int(row["id"])]
+        if not allowed(read_material(row["completion"]).sentences):
+            continue
         yield {"concepts": concepts, "level": level, "completion": row["completion"]}
 
 
