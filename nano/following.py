@@ -93,9 +93,11 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
     linked = bool(idea.name)
     drawn = derived(idea.family.key, idea.numbers, linked)
     _sums(notes, line, drawn.sums + (drawn.last if line.name else []))
-    exists = idea.family.exists(drawn.operands)
+    exists = _exists(idea.family, drawn.operands)
     for fact, right in drawn.checks:
         notes.check(fact, right, exists and not line.name)
+    if not exists and all(right for _, right in drawn.checks):
+        notes.fact("number", False)
     if line.name:
         notes.sum(f"{line.name}={drawn.value}", line.value == drawn.value)
     expected = {slot: str(number) for slot, number in drawn.operands.items()}
@@ -148,6 +150,12 @@ def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
     notes.sum("unread", False)
     notes.sound = False
     return Before(sentence.name if sentence else "", _value(sentence, before) or 0)
+
+
+def _exists(family: Family, operands: Mapping[str, int]) -> bool:
+    """Whether there is such a number, and all numbers are within this world."""
+    value = family.value(operands)
+    return value is not None and max(value, *operands.values()) <= GREATEST
 
 
 def _operands(sentence: Sentence | None, before: Before) -> dict[str, int] | None:
@@ -245,7 +253,7 @@ def _compared_idea(notes: Notes, line: Line, idea: Idea, sentence: Sentence | No
     right = all(right for _, right in drawn.checks)
     notes.sum("sums", right and list(line.sums) == expected and (not line.name or line.value == drawn.value))
     same = idea.name == before.name and (not linked or idea.numbers[idea.family.slot] == before.value)
-    notes.fact("idea", same and (right or (not line.name and idea.family.exists(drawn.operands))))
+    notes.fact("idea", same and (right or not line.name) and _exists(idea.family, drawn.operands))
     return Before(line.name, line.value if line.name else drawn.value)
 
 

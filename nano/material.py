@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from nano.families import FAMILIES, Family
 from nano.sentences import Sentence, read_problem, read_sentence
@@ -54,11 +54,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Material:
-    """The steps of the rationale (None: a line that cannot be read) and the sentences of the problem."""
+    """The steps of the rationale (None: a line that cannot be read), and the problem with its sentences."""
 
     well_marked: bool
     lines: tuple[Line | None, ...]
-    sentences: tuple[Sentence, ...]
+    problem: str
+
+    @cached_property
+    def sentences(self) -> tuple[Sentence, ...]:
+        return tuple(read_problem(self.problem))
 
 
 def read_material(text: str) -> Material:
@@ -66,11 +70,11 @@ def read_material(text: str) -> Material:
     text = text.strip("\n")
     whole = _WHOLE.fullmatch(text)
     if whole and "<!--" not in whole[1] + whole[2]:
-        return Material(True, _lines(whole[1]), tuple(read_problem(whole[2])))
+        return Material(True, _lines(whole[1]), whole[2].strip())
     plain = [line for line in text.splitlines() if line and not _MARKERLIKE.search(line)]
     rationale = [line for line in plain if line.startswith(("Step", "The level"))]
     problem = " ".join(line for line in plain if line not in rationale)
-    return Material(False, _lines("\n".join(rationale)), tuple(read_problem(problem)))
+    return Material(False, _lines("\n".join(rationale)), problem)
 
 
 def _lines(rationale: str) -> tuple[Line | None, ...]:

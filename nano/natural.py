@@ -1,4 +1,4 @@
-"""Texts of the trained generator, for judges: its own mistakes, which no planted defect looks like.
+"""Texts of the trained generator, for judges and verifier: its own mistakes, which no planted defect looks like.
 
 The generator writes for combinations that training may see; a text with a chain or a phrase that it may not see is left
 out. What is right and wrong about a text is decided in `judging`.
@@ -10,13 +10,14 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nano.asking import replies
 from nano.material import read_material
 from nano.packing import Source
 from nano.schedule import GENERATOR, Training
 from nano.spoiling import allowed
-from nano.texts import Example, judged, request
+from nano.texts import Example, judged, request, verified
 
 COUNT = 12_000
 SAMPLING = {"temperature": 0.8, "max_tokens": 400}  # a higher temperature than in use: more mistakes
@@ -46,16 +47,22 @@ def _written(folder: Path, count: int) -> Iterator[dict[str, object]]:
 
 
 def mixed(source: Source, training: Training, out: Path) -> Source:
-    """`source`, with the share `training.natural` of its texts replaced by judgements of the generator's texts."""
+    """`source`, with the share `training.natural` of its texts replaced by what is true of the generator's texts."""
     rows = [json.loads(line) for line in (out / "natural.jsonl").open(encoding="utf-8")]
 
     def text(index: int) -> Example:
         rng = random.Random(f"nano mixed {training.name} {training.seed} {index}")
         if rng.random() < training.natural:
-            row = rng.choice(rows)
-            made = judged(row["concepts"], row["level"], row["completion"], training.texts)
+            made = _example(rng.choice(rows), training.texts)
             if made is not None:
                 return made
         return source(index)
 
     return text
+
+
+def _example(row: dict[str, Any], role: str) -> Example | None:
+    """What a judge or the verifier should say of a text, or None where it cannot be followed."""
+    if role == "verifier":
+        return verified(row["completion"])
+    return judged(row["concepts"], row["level"], row["completion"], role)

@@ -77,6 +77,8 @@ def draft(
 def _kinds(judge: str, rng: random.Random) -> tuple[str, ...]:
     count = rng.choices((0, 1, 2), (50, 42, 8))[0]
     drawn = rng.choices(KINDS, WEIGHTS[judge], k=count)
+    if {"constraint", "unlinked"} <= set(drawn):  # both break a step as it is designed
+        drawn.remove("unlinked")
     return tuple(kind for kind in KINDS if kind in drawn)
 
 

@@ -36,7 +36,7 @@ class Training:
 
 SOLVER = Training("solver", "solver", 26e6, rate=4e-3, threads=2)
 GENERATOR = Training("generator", "generator", 6e6, start="solver", early=0.55)
-VERIFIER = Training("verifier", "verifier", 8e6, start="solver")
+VERIFIER = Training("verifier", "verifier", 8e6, start="solver", natural=0.35)
 JUDGE_A = Training("judge-a", "judge-a", 11e6, start="solver", natural=0.35, prompt_weight=0.2)
 JUDGE_B = Training("judge-b", "judge-b", 11e6, start="solver", natural=0.35, prompt_weight=0.2, qwen=True)
 ANNOTATOR = Training("annotator", "annotator", 3e6, start="solver")
@@ -44,8 +44,8 @@ BASE = Training("base", "solver", 2.5e6, seed=11)
 
 WAVES: tuple[tuple[Training, ...], ...] = (
     (SOLVER,),
-    (VERIFIER, GENERATOR, ANNOTATOR, BASE),
-    (JUDGE_A, JUDGE_B),
+    (GENERATOR, ANNOTATOR, BASE),
+    (JUDGE_A, JUDGE_B, VERIFIER),
 )
 """Trainings of a wave run side by side, two at a time; each needs only what the waves before it made."""
 

@@ -17,8 +17,8 @@ NAMES = ("AMR", "BNS")
 NAMING = ("Let {0} be {1}.", "Suppose that {0} is {1}.", "Denote by {0} {1}.", "Let {0} denote {1}.")
 ASKING = ("Find {1}.", "Compute {1}.", "Determine {1}.", "What is {1}?", "Calculate {1}.")
 _FRAMES = re.compile(
-    r"(?:Let (?P<n1>\w) be|Suppose that (?P<n2>\w) is|Denote by (?P<n3>\w)|Let (?P<n4>\w) denote"
-    r"|Find|Compute|Determine|What is|Calculate) (?P<phrase>.+)[.?]"
+    r"(?:(?P<question>What is)|Let (?P<n1>\w) be|Suppose that (?P<n2>\w) is|Denote by (?P<n3>\w)|Let (?P<n4>\w) denote"
+    r"|Find|Compute|Determine|Calculate) (?P<phrase>.+)(?(question)\?|\.)"
 )
 _ENDS = re.compile(r"(?<=[.?]) ")
 

@@ -19,7 +19,8 @@ from nano.annotating import annotated, fenced, marked
 from nano.catalogue import CONCEPTS, LEVELS, least_families, seeds
 from nano.families import FAMILIES
 from nano.holdout import held_out_combination
-from nano.judging import judge_text
+from nano.judging import LONGEST, judge_text
+from nano.material import read_material
 from nano.planting import draft, noisy
 from nano.problems import Design, DesignError, completion, design
 from nano.solving import walk
@@ -145,6 +146,15 @@ def judged(concepts: Sequence[str], level: str, text: str, judge: str) -> Exampl
         return None
     prompt = template("judge").render(concepts=concepts, level=level, material=text)
     return Example(prompt, judgement.reply)
+
+
+def verified(text: str) -> Example | None:
+    """What the verifier should say of the problem in a generator's text, or None where there is none or too much."""
+    material = read_material(text)
+    if not material.well_marked or not 0 < len(material.problem) <= LONGEST:
+        return None
+    prompt = template("verify").render(problem=material.problem)
+    return Example(prompt, verification(walk(material.sentences)))
 
 
 def _generator(kind: str) -> Callable[[random.Random], Example]:

@@ -140,6 +140,32 @@ def test_an_idea_in_the_wrong_order_is_false_but_harms_only_what_uses_its_value(
 
 
 @pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            "Step 1 uses averages: mean 3 of 5, 4 and another; 3*3=9; 9-5=4; 4-4=0.",
+            "Find the number whose mean with 5 and 4 is 3.",
+        ),
+        ("Step 1 uses parity: steps of 0 from 8; 0+0=0; 8+0=8.", "Find the number halfway between 8 and 8."),
+        (
+            "Step 1 uses linear equations: solution 2 of 600000x + 5; 600000*2=1200000; 1200000+5=1200005.",
+            "Find the solution of 600000x + 5 = 1200005.",
+        ),
+    ],
+)
+def test_right_sums_of_a_number_that_does_not_exist_are_not_solvable(judge: str, line: str, problem: str) -> None:
+    text = (
+        f"<!-- BEGIN RATIONALE -->\nThe level AMC12 asks for 1 step.\n{line}\n<!-- END RATIONALE -->\n"
+        f"<!-- BEGIN PROBLEM -->\n{problem}\n<!-- END PROBLEM -->"
+    )
+    judgement = judge_text(("averages",), "AMC12", text, judge)
+    assert judgement
+    assert judgement.ratings[1] == "perfect"
+    assert judgement.ratings[4] == "bad", judgement.reply
+
+
+@pytest.mark.parametrize("judge", JUDGES)
 def test_about_half_of_the_material_is_good(judge: str) -> None:
     verdicts = [example(judge, 7, index).completion.rsplit(" ", 1)[1] for index in range(1000)]
     assert 0.4 < verdicts.count("perfect") / 1000 < 0.65
@@ -200,6 +226,8 @@ def test_the_verdict_follows_from_the_ratings(ratings: list[str], expected: str)
         ("Find the midpoint of A and 8 on the number line.", "A is not defined.", "terms"),
         ("Find the midpoint of 4 and on the number line.", "An operand is missing.", "terms"),
         ("Find the distance of 4 and 8.", "It cannot be read.", "terms"),
+        ("Find the midpoint of 4 and 8 on the number line?", "It cannot be read.", "terms"),
+        ("What is the midpoint of 4 and 8 on the number line.", "It cannot be read.", "terms"),
         ("Let B be the midpoint of 4 and 8 on the number line.", "B has the wrong place.", "terms"),
         ("Let A be the midpoint of 4 and 8 on the number line.", "There is no question.", "question"),
         (
