@@ -1,7 +1,7 @@
 """Writes the 200 held-out benchmark problems, in the public row format with a level.
 
-Chains of one have phrases, and chains of two and three compositions, that no training text has. Run as
-`python -m nano.benchmark`.
+Chains of one have numbers that no training text has, in neither wording of the family; chains of two and three are
+compositions that no training text has. Run as `python -m nano.benchmark`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from nano.catalogue import LEVELS
 from nano.holdout import held_out_chain, held_out_phrase
-from nano.problems import Design, Rule, design
+from nano.problems import Design, DesignError, Rule, design
 
 PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "benchmark.jsonl"
 COUNTS = dict(zip(LEVELS, (67, 67, 66), strict=True))
-_ONE = Rule(lambda keys: True, lambda made: held_out_phrase(made.steps[0].valued))
+_ONE = Rule(lambda keys: True, lambda made: all(map(held_out_phrase, made.steps[0].phrases)))
 _MORE = Rule(held_out_chain, lambda made: True)
 
 
@@ -27,14 +27,17 @@ def rows(seed: int = 0) -> list[dict[str, str]]:
 
 
 def designs(seed: int = 0) -> list[Design]:
-    """The benchmark's problems, all different, built only from held-out material."""
+    """The benchmark's problems, no two with the same numbers, built only from held-out material."""
     rng = random.Random(f"nano benchmark {seed}")
-    found: dict[str, Design] = {}
+    found: dict[tuple[object, ...], Design] = {}
     for level, count in COUNTS.items():
         goal = len(found) + count
         while len(found) < goal:
-            made = design((), level, rng, _ONE if level == LEVELS[0] else _MORE)
-            found.setdefault(made.problem, made)
+            try:
+                made = design((), level, rng, _ONE if level == LEVELS[0] else _MORE)
+            except DesignError:  # one draw in 256 has both wordings held out
+                continue
+            found.setdefault((made.keys, *(tuple(sorted(step.operands.items())) for step in made.steps)), made)
     return list(found.values())
 
 
