@@ -142,7 +142,7 @@ NANO = Benchmark(
     licence="MIT",
     golds="b45b6b9b0a31d631",
     hub=None,
-    note="ships with the package; answers are whole numbers and fractions",
+    note="ships with the package; answers are whole numbers",
 )
 
 BENCHMARKS = {

@@ -65,6 +65,24 @@ def test_each_stage_has_its_shares_and_wrong_rows_of_the_result_are_named(made: 
     ]
 
 
+def test_the_set_is_a_stage_of_its_own(made: dict[str, Path]) -> None:
+    found = worth("nano", {"set": made["label"], **made}, made["label"])
+    assert found is not None
+    assert list(found["stages"]) == ["generated", "accepted", "labelled", "in the set"]
+
+
+def test_a_value_of_another_type_is_passed_over(tmp_path: Path) -> None:
+    """A step of the user's own may write what it likes into the rows."""
+    odd = [{**LABELLED, "agreement": "1.0", "answer": 13}, {**LABELLED, "agreement": []}, LABELLED]
+    made = files(tmp_path, sample=[SOUND], label=odd)
+    found = worth("nano", made, made["label"])
+    assert found is not None
+    assert (shares(found["stages"]["labelled"])["label"], shares(found["stages"]["labelled"])["label_agreed"]) == (
+        (0, 2),
+        (0, 1),
+    )
+
+
 def test_the_screen_shows_the_stages_side_by_side_each_share_with_its_interval_and_n(made: dict[str, Path]) -> None:
     found = worth("nano", made, made["label"])
     assert found is not None
