@@ -177,13 +177,19 @@ async def test_a_run_writes_what_is_true_into_its_summary(tmp_path: Path) -> Non
         {"id": name, "foundational_concepts": list(one.concepts), "level": one.level, "prompt": name}
         for name, one in zip(texts, made, strict=True)
     )
-    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 24}, "judge": [{"name": "a"}]})
-    engines = {"generate": ScriptedEngine(lambda ask: texts[str(ask.prompt)]), "judge-a": ScriptedEngine(perfect)}
+    solver = {"solve": {"n": 2}, "label": {}}
+    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 24}, "judge": [{"name": "a"}], **solver})
+    engines = {
+        "generate": ScriptedEngine(lambda ask: texts[str(ask.prompt)]),
+        "judge-a": ScriptedEngine(perfect),
+        "solve": ScriptedEngine(lambda ask: "<think>\n</think>\nThe answer is \\boxed{7}."),
+    }
     run = Run(steps_of(recipe, domains.load("nano")), recipe.run, tmp_path / "run", engines, rows)
     await run.run({"recipe": recipe.model_dump(mode="json")})
     truth = json.loads((tmp_path / "run" / "summary.json").read_text())["truth"]
     assert truth == json.loads(json.dumps(run.truth))
-    assert list(truth["stages"]) == ["generated", "accepted"]
+    assert list(truth["stages"]) == ["generated", "accepted", "labelled", "in the set"]
+    assert truth["stages"]["in the set"]["label"]["n"] == len(texts)
     assert shares(truth["stages"]["generated"])["well_posed"] == (len(texts), len(texts))
     assert "What is true of it" in report_html(gather(tmp_path / "run"))
 
