@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows
 
 SEED = 271828
-"""Of the sampled combinations and of everything that is drawn for them; no training uses it."""
+"""The first seed of the sampled combinations, and that of judges and solvers; no training uses it or the next ones."""
 AT_ONCE = 256
 
 
@@ -57,35 +58,63 @@ class Models:
         return f"nano:{role}" if self.folder is None else str(self.folder / role)
 
     def overrides(self) -> dict[str, Any]:
-        """The models in a recipe."""
-        steps = {"encode": "generator", "generate": "generator", "verify": "verifier", "solve": "solver"}
-        return {f"{step}.model": self.of(role) for step, role in steps.items()}
+        """The models in the recipe `nano`. The concepts' vectors never come from the early generator, so that it gets
+        the same combinations of concepts as the final one.
+        """
+        steps = {"generate": "generator", "verify": "verifier", "solve": "solver"}
+        steps |= {f"judge.{name}": f"judge-{name}" for name in ("a", "b")}
+        encoder = replace(self, early=None).of("generator")
+        return {"encode.model": encoder, **{f"{step}.model": self.of(role) for step, role in steps.items()}}
 
 
-def recipe_of(models: Models, combinations: int, *, verify: bool) -> Recipe:
+@dataclass(frozen=True)
+class Draws:
+    """How many combinations of concepts are drawn with each of how many seeds, the first of which is `SEED`.
+
+    A run of a user's is one seed and few combinations. Many draws of one seed are another population: each combination
+    is drawn once, the likely ones first, so that later ones are of more concepts and of higher levels.
+    """
+
+    seeds: int
+    combinations: int
+
+
+def recipe_of(models: Models, seed: int, combinations: int, *, verify: bool) -> Recipe:
     """The recipe `nano` with these models, with its verifier or without."""
-    recipe = load("nano", overrides={"seed": SEED, "run.max_candidates": combinations, **models.overrides()})
-    judges = [judge.model_copy(update={"model": models.of(f"judge-{judge.name}")}) for judge in recipe.judge]
-    return recipe.model_copy(update={"judge": judges, "verify": recipe.verify if verify else None})
+    recipe = load("nano", overrides={"seed": seed, "run.max_candidates": combinations, **models.overrides()})
+    return recipe.model_copy(update={"verify": recipe.verify if verify else None})
 
 
-async def make(directory: Path, models: Models, combinations: int, *, verify: bool = True) -> Run:
-    """Run the recipe `nano` on combinations of concepts that training has not seen."""
-    inputs = Inputs(recipe_of(models, combinations, verify=verify), directory)
-    async with Engines(directory) as engines:
-        opened = await inputs.open_models(engines.open)
-        rows = held_out(inputs.sampled(await inputs.vectors(engines, Silent())))
-        run = Run(inputs.steps, inputs.recipe.run, directory, opened, rows)
-        await run.run(inputs.manifest(opened))
-    return run
+async def make(folder: Path, models: Models, draws: Draws, *, verify: bool = True) -> dict[Path, Run]:
+    """Run the recipe `nano` on combinations of concepts that training has not seen, once for each seed.
+
+    The runs have a directory each, and work at the same time with the same engines, so that batches are large.
+    """
+    async with Engines(folder) as engines:
+        made = {}
+        for seed in range(SEED, SEED + draws.seeds):
+            directory = folder / f"seed-{seed}"
+            inputs = Inputs(recipe_of(models, seed, draws.combinations, verify=verify), directory)
+            made[directory] = await _prepared(inputs, engines)
+        await asyncio.gather(*(run.run(manifest) for run, manifest in made.values()))
+    return {directory: run for directory, (run, _) in made.items()}
 
 
-async def make_without_verify(directory: Path, models: Models, combinations: int) -> Run:
-    """The same run without its verifier, into another directory; calls that both make are not made again."""
-    other = directory.with_name(f"{directory.name}-without-verify")
-    for journal in directory.glob("*.journal"):
-        shutil.copytree(journal, other / journal.name, dirs_exist_ok=True)
-    return await make(other, models, combinations, verify=False)
+async def _prepared(inputs: Inputs, engines: Engines) -> tuple[Run, dict[str, Any]]:
+    """A run on the held-out combinations, and its manifest."""
+    opened = await inputs.open_models(engines.open)
+    rows = held_out(inputs.sampled(await inputs.vectors(engines, Silent())))
+    return Run(inputs.steps, inputs.recipe.run, inputs.directory, opened, rows), inputs.manifest(opened)
+
+
+async def make_without_verify(folder: Path, models: Models, draws: Draws) -> dict[Path, Run]:
+    """The same runs without their verifier, into another folder; calls that both make are not made again."""
+    other = folder.with_name(f"{folder.name}-without-verify")
+    for journal in folder.glob("*/*.journal"):
+        target = other / journal.relative_to(folder)
+        if not target.exists():  # what an earlier benchmark has solved into this folder stays
+            shutil.copytree(journal, target)
+    return await make(other, models, draws, verify=False)
 
 
 def held_out(rows: Iterable[Row]) -> Iterator[Row]:

@@ -4,8 +4,9 @@
                                       [--max_tokens 200] [--smallest]
 
 All sides sample the same prompts in float32 with the same settings and stop where the model stops. The engine has
-`concurrency` calls open at a time, or `smaller` with batches of at most that size; `generate` gets left-padded batches
-of the larger size, each of which runs until its last text is done. Only tokens up to the end of each text count. The
+`concurrency` calls open at a time, which its workers share: with two, batches are half as large. For comparison the
+same calls are made with batches of at most `smaller` on each worker. `generate` gets left-padded batches of
+`concurrency` texts, each of which runs until its last text is done. Only tokens up to the end of each text count. The
 sides alternate; medians are reported.
 """
 
@@ -119,27 +120,27 @@ def rate(run: Callable[[], int]) -> float:
     return run() / (time.perf_counter() - started)
 
 
-def compare(folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Median tokens per second of each side."""
+def compare(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float], int]:
+    """Median tokens per second of each side, and the number of workers of the engine."""
     texts = prompts_of(options.requests)
     size, smaller, limit = options.concurrency, options.smaller, options.max_tokens
     engine, small, generate = LocalEngine(folder), LocalEngine(folder, max_batch=smaller), Generate(folder)
     rates: dict[str, list[float]] = {"engine": [], "smaller": [], "generate": []}
     with asyncio.Runner() as runner:
 
-        def complete_all(one: LocalEngine, at_once: int) -> int:
-            return runner.run(complete(one, texts, at_once, limit))
+        def complete_all(one: LocalEngine) -> int:
+            return runner.run(complete(one, texts, size, limit))
 
         for one in (engine, small):
             runner.run(complete(one, texts[:4], size, 8))
         generate(texts[:4], size, 8)
         for _ in range(options.repeats):
-            rates["engine"].append(rate(lambda: complete_all(engine, size)))
-            rates["smaller"].append(rate(lambda: complete_all(small, smaller)))
+            rates["engine"].append(rate(lambda: complete_all(engine)))
+            rates["smaller"].append(rate(lambda: complete_all(small)))
             rates["generate"].append(rate(lambda: generate(texts, size, limit)))
         for one in (engine, small):
             runner.run(one.close())
-    return {name: statistics.median(found) for name, found in rates.items()}
+    return {name: statistics.median(found) for name, found in rates.items()}, engine.workers
 
 
 def main() -> int:
@@ -147,19 +148,20 @@ def main() -> int:
     parser.add_argument("--model_path", help="default: the embedded generator, or a random model where it is missing")
     parser.add_argument("--requests", type=int, default=512)
     parser.add_argument("--concurrency", type=int, default=256)
-    parser.add_argument("--smaller", type=int, default=64, help="the size of the smaller batches")
+    parser.add_argument("--smaller", type=int, default=64, help="the largest of the smaller batches")
     parser.add_argument("--max_tokens", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = folder_of(options.model_path, Path(scratch))
-        rates = compare(folder, options)
+        rates, workers = compare(folder, options)
     print(f"model                {folder.name}")
     print(
         f"requests             {options.requests}, {options.concurrency} at a time, up to {options.max_tokens} tokens"
     )
+    print(f"workers              {workers}, with {options.concurrency / workers:g} calls each on average")
     print(f"local engine         {rates['engine']:>8,.0f} tokens/s (target ≥ {TARGET:,.0f})")
-    for name, side in ((f"batches of {options.smaller}", "smaller"), ("generate", "generate")):
+    for name, side in ((f"batches of up to {options.smaller}", "smaller"), ("generate", "generate")):
         print(f"{name:<20} {rates[side]:>8,.0f} tokens/s; ratio {rates['engine'] / rates[side]:.2f}")
     return verdict(options, rates["engine"] >= TARGET)
 

@@ -19,9 +19,9 @@ from _options import Options
 
 from nano.problems import Design, DesignError, design
 from promptcot.nano import CONCEPTS, Solution, check
+from promptcot.nano.checker import LEVELS
 from promptcot.nano.rationales import kind
 
-LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 SHOWN = 5
 
 

@@ -1,12 +1,12 @@
 """The nano world against its targets: generator, judges, verifier, labels, solver and base, each with its interval.
 
-    python benchmarks/nano_world.py [--combinations 1000] [--planted 100] [--early DIR] [--models DIR] [--json FILE]
-                                    [--output-dir DIR] [--smallest]
+    python benchmarks/nano_world.py [--seeds 16] [--combinations 64] [--planted 100] [--early DIR] [--models DIR]
+                                    [--json FILE] [--output-dir DIR] [--smallest]
 
-Runs the recipe `nano` on combinations of concepts that are in no training text, with a seed of its own, and asks the
-checker what is true; `--early` is the folder of a generator that stopped earlier, for which the same is shown. The
-judges also rate texts with one planted defect each. Intervals are 95 % intervals; those of a difference treat the
-accepted problems and all problems as separate samples. What is compared over trainings is in docs/claims.md.
+Runs the recipe `nano` as users do, on few combinations of concepts for each of several seeds, all of them in no
+training text, and asks the checker what is true; `--early` is the folder of a generator that stopped earlier, for which
+the same is shown. The judges also rate texts with one planted defect each. Intervals are 95 % intervals. The time of a
+run is measured by `commands`, and what is compared over trainings is in docs/claims.md.
 """
 
 from __future__ import annotations
@@ -17,28 +17,33 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import TypeVar
 
-from _nano import AT_ONCE, SEED, Models, judged, make, make_without_verify, planted, solved
+from _nano import AT_ONCE, SEED, Draws, Models, judged, make, make_without_verify, planted, solved
 from _options import Options, verdict
 from local_engine import complete, prompts_of
 
+import promptcot
 from nano.planting import KINDS
 from nano.texts import example
 from promptcot import nano
-from promptcot.cli import main as promptcot
+from promptcot.core.criteria import RATINGS
+from promptcot.core.filtering import verdict_of
 from promptcot.core.statistics.differences import of_shares
 from promptcot.core.statistics.estimates import estimate
 from promptcot.engines.local.engine import LocalEngine
 from promptcot.nano import mask_numbers
-from promptcot.nano.runs import ceiling, judges, truth_of, truths, verifiers
-from promptcot.nano.truth import Share, Truth
+from promptcot.nano.checker import LEVELS
+from promptcot.nano.runs import ceiling, filtered, judges, truth_of, truths, verifiers
+from promptcot.nano.truth import AGREED, Detection, Share, Truth
+from promptcot.pipeline.run import Run
+from promptcot.records import Row
 from promptcot.storage.rows import hash_id, read_rows
 
-LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 SAMPLES = 8
 GENERATOR_SEED = 1
 """The seed of the texts that the shipped generator has learnt."""
@@ -55,11 +60,12 @@ class Line:
     least: float | None = None
     most: float | None = None
     unit: str = ""
+    measured: bool = True
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None without a target."""
-        if self.least is None and self.most is None:
+        """Whether the target is met; None without a target, or if it was not measured."""
+        if not self.measured or (self.least is None and self.most is None):
             return None
         low, high = (-1e99 if self.least is None else self.least), (1e99 if self.most is None else self.most)
         return self.value is not None and low <= self.value <= high
@@ -70,9 +76,9 @@ class Line:
         )
         n = "" if self.n is None else f"n = {self.n:,}"
         ends = [f"{sign} {self._shown(end)}" for sign, end in (("≥", self.least), ("≤", self.most)) if end is not None]
-        judged = {None: "", True: "PASS", False: "MISS"}[self.met]
+        judged = {None: "" if self.measured else "not measured", True: "PASS", False: "MISS"}[self.met]
         value = "n/a" if self.value is None else self._shown(self.value) + self.unit
-        return f"{self.name:<56} {value:>12}  {interval:<15} {n:<10} {' '.join(ends):<14} {judged}".rstrip()
+        return f"{self.name:<64} {value:>12}  {interval:<15} {n:<10} {' '.join(ends):<14} {judged}".rstrip()
 
     def _shown(self, value: float) -> str:
         return f"{value:,.0f}" if self.unit.strip() in ("s", "tokens/s") else f"{100 * value:.1f}"
@@ -85,100 +91,153 @@ def share(name: str, of: Share, **target: float) -> Line:
 
 
 def gain(name: str, before: Share, after: Share, least: float) -> Line:
-    """The line of a difference of two shares."""
-    found = of_shares(before.part, before.whole, after.part, after.whole)
-    return Line(name, found.difference, found.interval, after.whole, least)
+    """The line of the gain of a step that only drops cases.
+
+    What is kept, and what is dropped, are disjoint, so that their difference has Newcombe's interval. The gain is that
+    difference times the share that is dropped, which counts as known.
+    """
+    dropped = Share(before.part - after.part, before.whole - after.whole)
+    found, weight = of_shares(dropped.part, dropped.whole, after.part, after.whole), dropped.whole / (before.whole or 1)
+    if found.difference is None or found.interval is None:
+        return Line(name, None, n=after.whole, least=least)
+    low, high = found.interval
+    return Line(name, weight * found.difference, (weight * low, weight * high), before.whole, least)
 
 
-async def of_run(name: str, models: Models, count: int, folder: Path, least_gain: float) -> list[Line]:
-    """What a run makes of the problems of one generator."""
-    run = await make(folder, models, count)
-    found = truths(folder)
+@dataclass(frozen=True)
+class Goals:
+    """The targets for the problems of a generator that are not the same for all."""
+
+    gain: float
+    posed: Mapping[str, float]
+    whole: Mapping[str, float]
+
+
+FINAL = Goals(0.15, {"least": 0.60, "most": 0.75}, {"least": 0.75})
+EARLY = Goals(0.20, {}, {})
+
+
+def of_runs(name: str, runs: Mapping[Path, Run], goals: Goals) -> Iterator[Line]:
+    """What runs make of the problems of one generator."""
+    counts = [run.counts["generate"] for run in runs.values()]
+    parsed = Share(sum(one.rows_out for one in counts), sum(one.rows_in for one in counts))
+    yield from of_problems(name, parsed, [*runs], goals)
+
+
+def of_problems(name: str, parsed: Share, runs: Sequence[Path], goals: Goals) -> Iterator[Line]:
+    """What is true of the problems of some runs, taken together."""
+    found = summed(map(truths, runs))
     raw, accepted, verified = (found.get(stage, Truth()) for stage in ("generated", "accepted", "verified"))
-    counts, posed = run.counts["generate"], {"least": 0.60, "most": 0.75} if models.early is None else {}
-    kept = {"by the judges": (raw, accepted), "by verify": (accepted, verified), "by both": (raw, verified)}
-    whole = {"least": 0.75} if models.early is None else {}
-    return [
-        share(f"{name}: outputs that parse", Share(counts.rows_out, counts.rows_in), least=0.97),
-        share(f"{name}: level and concepts can be had", ceiling(folder)),
-        share(f"{name}: well-posed, raw", raw.shares()["well_posed"], **posed),
-        share(f"{name}: well-posed, accepted", accepted.shares()["well_posed"]),
-        gain(f"{name}: accepted minus raw", raw.shares()["well_posed"], accepted.shares()["well_posed"], least_gain),
-        share(f"{name}: well-posed, after verify", verified.shares()["well_posed"], least=0.95),
-        *(
-            share(f"{name}: well-posed ones kept {by}", Share(after.well_posed, before.well_posed), **_least_kept(by))
-            for by, (before, after) in kept.items()
-        ),
-        share(f"{name}: wholly right, raw", raw.shares()["wholly_right"]),
-        share(f"{name}: wholly right, accepted", accepted.shares()["wholly_right"], **whole),
-        share(f"{name}: wholly right, after verify", verified.shares()["wholly_right"]),
-        *_distinct(name, accepted),
-        *labels(name, found.get("labelled", Truth()), "with verify", least=0.97),
-    ]
-
-
-def _least_kept(by: str) -> dict[str, float]:
-    return {"least": 0.60} if by == "by both" else {}
-
-
-def _distinct(name: str, accepted: Truth) -> Iterator[Line]:
+    before, after, checked = raw.shares(), accepted.shares(), verified.shares()
+    yield share(f"{name}: outputs that parse", parsed, least=0.97)
+    yield share(f"{name}: level and concepts can be had", sum(map(ceiling, runs), Share()))
+    yield share(f"{name}: well-posed, raw", before["well_posed"], **goals.posed)
+    yield from (share(f"  {name}: well-posed, raw, {level}", one) for level, one in by_level(runs).items())
+    yield share(f"{name}: well-posed, accepted", after["well_posed"])
+    yield gain(f"{name}: accepted minus raw", before["well_posed"], after["well_posed"], goals.gain)
+    yield share(f"{name}: well-posed, after verify", checked["well_posed"], least=0.95)
+    yield share(f"{name}: well-posed ones kept by the judges", Share(accepted.well_posed, raw.well_posed))
+    yield share(f"{name}: well-posed ones kept by verify", Share(verified.well_posed, accepted.well_posed))
+    yield share(f"{name}: well-posed ones kept by both", Share(verified.well_posed, raw.well_posed), least=0.60)
+    yield share(f"{name}: wholly right, raw", before["wholly_right"])
+    yield share(f"{name}: wholly right, accepted", after["wholly_right"], **goals.whole)
+    yield share(f"{name}: wholly right, after verify", checked["wholly_right"])
     yield share(f"{name}: distinct texts, accepted", Share(len(accepted.texts), accepted.problems))
     yield share(f"{name}: distinct without numbers, accepted", Share(len(accepted.masked), accepted.problems))
+    yield from labels(name, found.get("labelled", Truth()), "with verify", least=0.97)
+
+
+Summed = TypeVar("Summed", Truth, Detection)
+
+
+def summed(found: Iterable[Mapping[str, Summed]]) -> dict[str, Summed]:
+    """What was counted in several runs, by name."""
+    total: dict[str, Summed] = {}
+    for one in found:
+        for name, counted in one.items():
+            total[name] = total[name] + counted if name in total else counted
+    return total
+
+
+def by_level(runs: Sequence[Path]) -> dict[str, Share]:
+    """The share of well-posed problems among those that were asked for at each level."""
+    found = {level: Truth() for level in LEVELS}
+    for run in runs:
+        for row in read_rows(run / "generate.jsonl", may_be_empty=True):
+            found[row["level"]].add(row)
+    return {level: one.shares()["well_posed"] for level, one in found.items()}
 
 
 def labels(name: str, labelled: Truth, how: str, **target: float) -> Iterator[Line]:
     """How many labels are right."""
     yield share(f"{name}: label right, {how}", labelled.shares()["label"])
-    yield share(f"{name}: label right at agreement ≥ 0.6, {how}", labelled.shares()["label_agreed"], **target)
+    yield share(f"{name}: label right at agreement ≥ {AGREED}, {how}", labelled.shares()["label_agreed"], **target)
 
 
-def natural(folder: Path) -> Iterator[Line]:
+def natural(runs: Sequence[Path]) -> Iterator[Line]:
     """How judges and verifiers find the generator's own errors."""
-    for name, found in {**judges(folder), **verifiers(folder)}.items():
-        role = name if name == "verify" else f"judge {name}"
-        yield share(f"{role}, natural errors: recall", found.recall)
-        yield share(f"{role}, natural errors: precision", found.precision)
-        yield share(f"{role}, sound problems: false alarms", found.false_alarms)
-        yield from (share(f"  {role}, {kind}", one) for kind, one in sorted(found.by_defect.items()))
+    for name, one in summed(map(judges, runs)).items():
+        yield from _natural(f"judge {name}", one)
+    together = [one for one in map(filtered, runs) if one is not None]
+    yield from _natural("all judges together", sum(together, Detection()))
+    for name, one in summed(map(verifiers, runs)).items():
+        yield from _natural(name if name == "verify" else f"verifier {name}", one)
+
+
+def _natural(role: str, found: Detection) -> Iterator[Line]:
+    if found.unread.whole:
+        yield share(f"{role}: replies without a readable verdict", found.unread)
+    yield share(f"{role}, natural errors: recall", found.recall)
+    yield share(f"{role}, natural errors: precision", found.precision)
+    yield share(f"{role}, sound problems: false alarms", found.false_alarms)
+    for kind, one in sorted(found.by_defect.items()):
+        yield share(f"  {role}, {kind}", one)
+        if kind in found.by_rating:
+            yield share(f"  {role}, {kind}: by its rating", found.by_rating[kind])
 
 
 async def on_planted(models: Models, count: int, folder: Path) -> list[Line]:
     """How the judges find planted defects, each alone and both together, and what they say of clean texts."""
     rows = planted([*KINDS, "clean"], count)
-    replies = await judged(rows, models, folder)
-    marked = {
-        name: {row for row, reply in read.items() if reply["judgement"] != "perfect"} for name, read in replies.items()
-    }
-    lines = []
+    return [*of_planted(rows, await judged(rows, models, folder))]
+
+
+def of_planted(rows: Sequence[Row], replies: Mapping[str, Mapping[str, Row]]) -> Iterator[Line]:
+    """The lines of replies by judge and row; a reply that cannot be read finds nothing, and loses a clean text."""
+    verdicts = {name: {row: verdict_of(reply) for row, reply in read.items()} for name, read in replies.items()}
+    for name, read in verdicts.items():
+        unread = sum(verdict not in RATINGS for verdict in read.values())
+        yield share(f"planted texts: replies of judge {name} without a readable verdict", Share(unread, len(read)))
     for kind in KINDS:
         ids = [row["id"] for row in rows if row["kind"] == kind]
-        either = Share(sum(any(one in found for found in marked.values()) for one in ids), len(ids))
-        lines.append(share(f"planted {kind}: marked by either judge", either, least=0.80))
+        marked = {name: [read[one] in ("acceptable", "bad") for one in ids] for name, read in verdicts.items()}
+        either = sum(map(any, zip(*marked.values(), strict=True)))
+        yield share(f"planted {kind}: marked by either judge", Share(either, len(ids)), least=0.80)
         for name, found in marked.items():
-            lines.append(
-                share(f"  planted {kind}: marked by judge {name}", Share(sum(one in found for one in ids), len(ids)))
-            )
+            yield share(f"  planted {kind}: marked by judge {name}", Share(sum(found), len(ids)))
     clean = [row["id"] for row in rows if row["kind"] == "clean"]
-    for name, found in marked.items():
-        alarms = Share(sum(one in found for one in clean), len(clean))
-        lines.append(share(f"clean text: not called perfect by judge {name}", alarms, most=0.05))
-    return lines
+    for name, read in verdicts.items():
+        alarms = Share(sum(read[one] != "perfect" for one in clean), len(clean))
+        yield share(f"clean text: not called perfect by judge {name}", alarms, most=0.05)
 
 
 async def on_benchmark(role: str, models: Models, options: argparse.Namespace, folder: Path) -> list[Line]:
     """The accuracy on the held-out problems, mean over samples, in all and by level."""
     rows = list(islice(read_rows(nano.benchmark_path()), 0, None, options.every))
+    traces = await solved(role, rows, options.samples, models, folder)
+    graded = await asyncio.to_thread(promptcot.grade, traces)
     right: dict[str, list[bool]] = {row["id"]: [] for row in rows}
-    for trace in await solved(role, rows, options.samples, models, folder):
-        gold = trace["reference_solution"].rsplit("####")[-1].strip()
-        right[trace["id"]].append(f"\\boxed{{{gold}}}" in trace["completion"].rsplit("</think>")[-1])
-    means = {row["id"]: sum(right[row["id"]]) / options.samples for row in rows}
+    for grade in graded.rows:
+        right[grade["id"]].append(grade["correct"])
+    means = {name: sum(grades) / len(grades) for name, grades in right.items()}
     target = {"least": 0.75} if role == "solver" else {"most": 0.25}
     lines = [_mean(f"{role} on the benchmark", list(means.values()), **target)]
     by_level = [[means[row["id"]] for row in rows if row["level"] == level] for level in LEVELS]
     lines += [_mean(f"  {role}, {level}", values) for level, values in zip(LEVELS, by_level, strict=True)]
+    cut = [one.truncated for one in graded.sources.values()]
+    lines.append(share(f"  {role}: traces that are cut off", Share(sum(one.count for one in cut), len(traces))))
     if role == "solver":
-        falls = [one.value for one in lines[1:]]
+        falls = [one.value for one in lines[1:4]]
         steps = [a - b for a, b in pairwise(falls) if a is not None and b is not None]
         lines.append(Line("  solver: least fall from a level to the next", min(steps, default=None), least=0.0))
     return lines
@@ -189,26 +248,22 @@ def _mean(name: str, values: Sequence[float], **target: float) -> Line:
     return Line(name, found.mean, found.interval, found.n, **target)
 
 
-def speed(models: Models, options: argparse.Namespace, folder: Path) -> Iterator[Line]:
-    """A whole run as a user starts it, and tokens per second of the engine."""
-    begun = time.monotonic()
-    count = str(options.run_combinations)
-    changes = [part for key, value in models.overrides().items() for part in ("--set", f"{key}='{value}'")]
-    promptcot(["run", "--max-candidates", count, "--output-dir", str(folder), *(changes if models.folder else [])])
-    yield Line(f"promptcot run, {count} combinations", time.monotonic() - begun, most=90, unit=" s")
+def speed(models: Models, requests: int) -> Line:
+    """Tokens per second of the engine; `commands` times a whole run as a user starts it."""
     engine = LocalEngine(nano.resolve(models.of("generator"), "generator"))
-    texts = prompts_of(options.requests)
+    texts = prompts_of(requests)
     with asyncio.Runner() as runner:
         runner.run(complete(engine, texts[:4], AT_ONCE, 8))
         begun = time.monotonic()
         tokens = runner.run(complete(engine, texts, AT_ONCE, 200))
-        yield Line("local engine", tokens / (time.monotonic() - begun), n=len(texts), least=4000, unit=" tokens/s")
+        rate = tokens / (time.monotonic() - begun)
         runner.run(engine.close())
+    return Line("local engine", rate, n=len(texts), least=4000, unit=" tokens/s")
 
 
-def seen_in_training(run: Path, count: int) -> Iterator[Line]:
+def seen_in_training(runs: Sequence[Path], count: int) -> Iterator[Line]:
     """How many accepted problems equal one of the first texts that the generator has learnt."""
-    problems = [row["problem"] for row in read_rows(run / "filter.jsonl", may_be_empty=True)]
+    problems = [row["problem"] for run in runs for row in read_rows(run / "filter.jsonl", may_be_empty=True)]
     texts = (example("generator", GENERATOR_SEED, index).completion for index in range(count))
     learnt = [text.split("<!-- BEGIN PROBLEM -->")[1].split("<!-- END")[0].strip() for text in texts]
     for name, form in (("equal to a text", str), ("equal but for numbers to a text", mask_numbers)):
@@ -217,32 +272,48 @@ def seen_in_training(run: Path, count: int) -> Iterator[Line]:
         yield share(f"accepted, {name} of {count:,} learnt", same)
 
 
+def early_of(options: argparse.Namespace) -> Path | None:
+    """The folder of the early generator: the given one, or that of `nano.train` beside the other models."""
+    beside = options.models / "generator-early" if options.models is not None else None
+    return options.early or (beside if beside is not None and beside.is_dir() else None)
+
+
 async def measured(options: argparse.Namespace, folder: Path) -> list[Line]:
-    """All lines but those of speed."""
-    models = Models(options.models)
-    lines = await of_run("generator", models, options.combinations, folder / "run", 0.15)
-    await make_without_verify(folder / "run", models, options.combinations)
-    lines += labels("generator", truth_of(folder / "run-without-verify" / "label.jsonl"), "without verify")
-    lines += [*natural(folder / "run"), *seen_in_training(folder / "run", options.texts)]
-    if options.early is not None:
-        early = Models(options.models, options.early)
-        lines += await of_run("early generator", early, options.combinations, folder / "early", 0.20)
+    """All lines but that of speed."""
+    models, early, draws = Models(options.models), early_of(options), Draws(options.seeds, options.combinations)
+    runs = await make(folder / "run", models, draws)
+    without = await make_without_verify(folder / "run", models, draws)
+    labelled = sum((truth_of(run / "label.jsonl") for run in without), Truth())
+    lines = [*of_runs("generator", runs, FINAL), *labels("generator", labelled, "without verify")]
+    lines += [*natural([*runs]), *seen_in_training([*runs], options.texts)]
+    if early is None:
+        lines += not_measured("early generator", EARLY)
+    else:
+        early_runs = await make(folder / "early", Models(options.models, early), draws)
+        lines += of_runs("early generator", early_runs, EARLY)
     lines += await on_planted(models, options.planted, folder)
     for role in ("solver", "base"):
         lines += await on_benchmark(role, models, options, folder)
     return lines
 
 
+def not_measured(name: str, goals: Goals) -> list[Line]:
+    """The lines with a target of a generator that is not there."""
+    return [replace(line, measured=False) for line in of_problems(name, Share(), [], goals) if line.met is not None]
+
+
 def main() -> int:
-    parser = Options(__doc__, combinations=8, planted=1, samples=1, every=60, texts=20, run_combinations=2, requests=4)
-    parser.add_argument("--combinations", type=int, default=1000)
+    parser = Options(__doc__, seeds=2, combinations=4, planted=1, samples=1, every=60, texts=20, requests=4)
+    parser.add_argument("--seeds", type=int, default=16, help="runs, each with a seed of its own")
+    parser.add_argument("--combinations", type=int, default=64, help="held-out combinations of concepts of each run")
     parser.add_argument("--planted", type=int, default=100, help="texts of each kind of defect, and without any")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="traces of each problem of the benchmark")
     parser.add_argument("--every", type=int, default=1, help="take each so-manyth problem of the benchmark only")
     parser.add_argument("--texts", type=int, default=25_000, help="how many training texts are written again")
-    parser.add_argument("--run-combinations", type=int, default=64, help="of the run that is timed")
     parser.add_argument("--requests", type=int, default=512, help="of the engine whose speed is measured")
-    parser.add_argument("--early", type=Path, help="folder of a generator of an earlier checkpoint")
+    parser.add_argument(
+        "--early", type=Path, help="folder of a generator of an earlier checkpoint; default: MODELS/generator-early"
+    )
     parser.add_argument("--models", type=Path, help="folder of the models, by role; default: the embedded ones")
     parser.add_argument("--output-dir", type=Path, help="where the runs stay; default: nowhere")
     parser.add_argument("--json", type=Path, help="file for all lines as one JSON object")
@@ -251,11 +322,13 @@ def main() -> int:
         folder = options.output_dir or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         lines = asyncio.run(measured(options, folder))
-        lines += speed(Models(options.models), options, folder / "timed")
-    print(f"nano world, seed {SEED}; shares in %, with 95 % intervals")
+    lines.append(speed(Models(options.models), options.requests))
+    print(f"nano world, {options.seeds} runs from seed {SEED} on; shares in %, with 95 % intervals")
     print(*lines, sep="\n")
     missed = [line.name for line in lines if line.met is False]
     print(f"targets met: {sum(line.met is True for line in lines)}; missed: {', '.join(missed) or 'none'}")
+    if unknown := [line.name for line in lines if not line.measured]:
+        print(f"not measured: {', '.join(unknown)}")
     if options.json is not None:
         found: Mapping[str, object] = {"seed": SEED, "lines": [{**asdict(line), "met": line.met} for line in lines]}
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")

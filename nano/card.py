@@ -70,7 +70,8 @@ def measured_table(bench: Mapping[str, Any]) -> Iterator[str]:
     for line in bench["lines"]:
         shown = _number if line["unit"].strip() else _percent
         ends = [f"{sign} {shown(line[end])}" for sign, end in (("≥", "least"), ("≤", "most")) if line[end] is not None]
-        value = "n/a" if line["value"] is None else f"{shown(line['value'])}{line['unit']}"
+        absent = "n/a" if line["measured"] else "not measured"
+        value = absent if line["value"] is None else f"{shown(line['value'])}{line['unit']}"
         interval = " to ".join(map(shown, line["interval"])) if line["interval"] else ""
         n = "" if line["n"] is None else f"{line['n']:,}"
         met = {None: "", True: "met", False: "**missed**"}[line["met"]]

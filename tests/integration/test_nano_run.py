@@ -94,7 +94,7 @@ def test_the_truth_about_the_set_is_told_with_its_answers(directory: Path, capsy
 
 def test_the_run_itself_shows_what_is_true_at_each_stage(directory: Path) -> None:
     truth = json.loads((directory / "summary.json").read_bytes())["truth"]
-    assert list(truth["stages"]) == ["generated", "accepted", "verified", "labelled"]
+    assert list(truth["stages"]) == ["generated", "accepted", "verified", "labelled", "in the set"]
     assert truth["stages"]["generated"]["checked"] >= 10
     assert "What is true of it" in (directory / "report.html").read_text(encoding="utf-8")
 

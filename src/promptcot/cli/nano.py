@@ -16,9 +16,9 @@ from promptcot.cli.report.truth import (
     HOW_MARKED,
     WRONG,
     ceiling_line,
+    finder_lines,
     judge_lines,
     truth_lines,
-    verifier_lines,
     wrong_line,
 )
 from promptcot.errors import InputError
@@ -76,5 +76,8 @@ def _check_run(run: Path) -> None:
         say_all(["", hanging("", HOW_MARKED)])
     for name, one in judges.items():
         say_all(["", *judge_lines(name, one)])
+    if (together := runs.filtered(run)) is not None:
+        RESULT.add(judges_together=together.as_json())
+        say_all(["", *finder_lines("all judges together, by what the filter drops", together)])
     for name, one in verifiers.items():
-        say_all(["", *verifier_lines(name, one)])
+        say_all(["", *finder_lines(f"verifier {name}", one)])

@@ -142,7 +142,7 @@ NANO = Benchmark(
     licence="MIT",
     golds="e203fcc9842713a6",
     hub=None,
-    note="ships with the package; answers are whole numbers and fractions",
+    note="ships with the package; answers are whole numbers",
 )
 
 BENCHMARKS = {

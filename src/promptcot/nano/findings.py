@@ -68,9 +68,16 @@ class Finding:
         return tuple(concept for concept in self.concepts if concept not in used)
 
     @property
+    def comparable(self) -> bool:
+        """Whether the row says which level and concepts were asked for."""
+        return self.level is not None and bool(self.concepts)
+
+    @property
     def wholly_right(self) -> bool:
-        """Whether the problem is well-posed, of its level, and uses all sampled concepts."""
-        return self.well_posed and self.right_level is not False and not self.unused
+        """Whether the problem is well-posed, of its level, and uses all sampled concepts: a row without level or
+        concepts is not `comparable`, and never wholly right.
+        """
+        return self.comparable and self.right_level is True and not self.unused
 
     @cached_property
     def kind(self) -> Kind | None:

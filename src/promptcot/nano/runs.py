@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+from promptcot.core import fields
+from promptcot.core.criteria import RATINGS
+from promptcot.core.filtering import verdict_of
+from promptcot.core.remedies import INVALID
+from promptcot.errors import InputError
 from promptcot.nano.findings import ILL_POSED, can_be_had, finding, sampled_concepts
 from promptcot.nano.truth import Detection, Share, Truth
 from promptcot.records import Row
@@ -24,6 +30,8 @@ STAGES = {
 
 _STEPS = ("filter", "verify", "dedup", "decontaminate", "label", "select")
 """The steps that pass rows on or drop them, in their order."""
+_NO_VERDICT = ("invalid verdict", "missing verdict")
+"""The reasons of the filter (`core.filtering.decide`) for rows that a judge has no verdict on."""
 
 
 def truth_of(file: Path) -> Truth:
@@ -49,47 +57,104 @@ def ceiling(run: Path) -> Share:
 
 
 def judges(run: Path) -> dict[str, Detection]:
-    """How well each judge finds defects: it marks a row by any verdict but perfect."""
+    """How well each judge finds defects: it marks a row by a readable verdict below perfect.
+
+    Raises InputError for a row without `judgement`.
+    """
     found = {}
-    for file in sorted(run.glob("judge-*.jsonl")):
-        if not file.name.endswith(".dropped.jsonl"):
-            detection = found[file.stem.removeprefix("judge-")] = Detection()
-            for row in _rows(file):
-                detection.add(finding(row).defects, marked=row["judgement"] != "perfect", ratings=row["ratings"])
+    for name, file in _each(run, "judge"):
+        detection = found[name] = Detection()
+        for row in _rows(file):
+            verdict = _verdict(row, file)
+            ratings = fields.mapping(row.get("ratings")) if verdict is not None else None
+            detection.unread.add(is_part=verdict is None)
+            marked = None if verdict is None else verdict != "perfect"
+            detection.add(finding(row).defects, marked=marked, ratings=ratings)
+    return found
+
+
+def filtered(run: Path) -> Detection | None:
+    """How well all judges together find defects, by what the filter drops; None without two judges and a filter."""
+    if len(list(_each(run, "judge"))) < 2 or not (run / "filter.jsonl").exists():
+        return None
+    found = Detection()
+    for row in _rows(run / "filter.jsonl"):
+        found.add(finding(row).defects, marked=False)
+    for row in _rows(run / "filter.dropped.jsonl"):
+        found.add(finding(row).defects, marked=None if row.get("reason") in _NO_VERDICT else True)
     return found
 
 
 def verifiers(run: Path) -> dict[str, Detection]:
     """How well the verifiers find ill-posed problems: together in `verify`, which drops what it marks, and each voter
-    of several by the majority of its own votes."""
+    of several by the majority of its own votes.
+
+    Raises InputError for the row of a voter without `validity`.
+    """
     found = {}
     if (run / "verify.jsonl").exists():
         found["verify"] = Detection()
-        for name, marked in (("verify", False), ("verify.dropped", True)):
-            for row in _rows(run / f"{name}.jsonl"):
-                found["verify"].add(_ill_posed(row), marked=marked)
-    for file in sorted(run.glob("verify-*.jsonl")):
-        if not file.name.endswith(".dropped.jsonl"):
-            detection = found[file.stem.removeprefix("verify-")] = Detection()
-            for row in _rows(file):
-                votes = row["validity"]["votes"]
-                detection.add(_ill_posed(row), marked=votes["valid"] <= votes["invalid"])
+        for row in _rows(run / "verify.jsonl"):
+            _vote(found["verify"], row, marked=False)
+        for row in _rows(run / "verify.dropped.jsonl"):
+            _vote(found["verify"], row, marked=_is_invalid(row.get("reason")) or None)
+    for name, file in _each(run, "verify"):
+        found[name] = Detection()
+        for row in _rows(file):
+            valid, invalid, _ = _votes(row)
+            if valid is None or invalid is None:
+                raise InputError(f"{file}: row {row.get('id')}: it has no votes in `validity`; verify again")
+            _vote(found[name], row, marked=valid <= invalid if valid + invalid else None)
     return found
 
 
-def _ill_posed(row: Row) -> tuple[str, ...]:
-    """What a verifier, which sees the problem alone, should see."""
-    return tuple(defect for defect in finding(row).defects if defect.startswith(ILL_POSED))
+def _each(run: Path, step: str) -> Iterator[tuple[str, Path]]:
+    """The rows of each judge or voter, by its name."""
+    for file in sorted(run.glob(f"{step}-*.jsonl")):
+        if not file.name.endswith(".dropped.jsonl"):
+            yield file.stem.removeprefix(f"{step}-"), file
+
+
+def _verdict(row: Row, file: Path) -> str | None:
+    """A judge's verdict; None for a reply that could not be read."""
+    if "judgement" not in row:
+        raise InputError(f"{file}: row {row.get('id')}: it has no `judgement`; judge it again")
+    verdict = verdict_of(row)
+    return verdict if verdict in RATINGS else None
+
+
+def _vote(found: Detection, row: Row, *, marked: bool | None) -> None:
+    """Count a row and its votes. A verifier sees the problem alone, so that only an ill-posed one is a defect to it."""
+    defects = [defect for defect in finding(row).defects if defect.startswith(ILL_POSED)]
+    valid, invalid, undecided = (number or 0 for number in _votes(row))
+    found.unread += Share(undecided, valid + invalid + undecided)
+    found.add(defects, marked=marked)
+
+
+def _votes(row: Row) -> tuple[int | None, int | None, int | None]:
+    """Valid, invalid and undecided votes; None for a number that the row does not have."""
+    votes = fields.counts(fields.mapping(row.get("validity")).get("votes"))
+    return votes.get("valid"), votes.get("invalid"), votes.get("undecided")
+
+
+def _is_invalid(reason: object) -> bool:
+    """Whether a verifier dropped a row as invalid, and not because its votes do not decide."""
+    return isinstance(reason, str) and (reason == "invalid" or reason.startswith(INVALID))
 
 
 def wrong_rows(run: Path) -> Iterator[Row]:
-    """Each row of a run, or of a file, with which something is wrong: its `id`, `where` it stands, and `wrong`."""
+    """Each row of a run, or of a file, with which something is wrong: its `id`, `where` it stands, and `wrong`.
+
+    Of a run they are the rows of the first of `STAGES` that it has.
+    """
     if not run.is_dir():
         yield from _wrong(run, {}, {}, run.name)
         return
-    where = {str(row["id"]): place for place, row in _places(run)}
-    labels = {str(row["id"]): row.get("answer") for row in _rows(run / "label.jsonl")}
-    yield from _wrong(run / "generate.jsonl", where, labels, "generated")
+    where = {str(row.get("id")): place for place, row in _places(run)}
+    labels = {str(row.get("id")): row.get("answer") for row in _rows(run / "label.jsonl")}
+    files = ((name, run / f"{stage}.jsonl") for name, stage in STAGES.items())
+    for name, file in islice((one for one in files if one[1].exists()), 1):
+        yield from _wrong(file, where, labels, name)
 
 
 def _places(run: Path) -> Iterator[tuple[str, Row]]:

@@ -20,7 +20,7 @@ from promptcot.records import Row
 from promptcot.storage.json import loads
 
 MOST = 4000
-"""The most rows of a file that are checked; at least half as many are, and their intervals are 3 to 4 points wide."""
+"""The most rows of a file that are checked; at least half as many are, with intervals of up to 4.4 points."""
 NAMED = 20
 """The most wrong rows of the result that are named."""
 

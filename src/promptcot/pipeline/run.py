@@ -153,7 +153,7 @@ class Run:
             if len(self.outputs) > 1:
                 self.measure = await asyncio.to_thread(self._measured, last, summary)
                 summary["measure"] = self.measure
-                if truth := await asyncio.to_thread(self._true, manifest, last):
+                if truth := await asyncio.to_thread(self._true, manifest, last, is_set=made is not None):
                     self.truth = summary["truth"] = truth
             for output in self.outputs.values():
                 output.publish()
@@ -183,9 +183,10 @@ class Run:
             found.pop("validity_by_agreement", None)
         return found
 
-    def _true(self, manifest: Mapping[str, Any], last: Path) -> dict[str, Any] | None:
+    def _true(self, manifest: Mapping[str, Any], last: Path, *, is_set: bool) -> dict[str, Any] | None:
         """What is true of the problems, where that can be known."""
         files = {name: output.finished for name, output in self.outputs.items()}
+        files |= {"set": last} if is_set else {}
         return worth(manifest.get("recipe", {}).get("prompts"), files, last)
 
     def _made(self, manifest: Mapping[str, Any], rows: Path, *, is_set: bool) -> dict[str, Any]:

@@ -10,19 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptcot.core import fields
-from promptcot.nano.truth import AGREED
+from promptcot.nano.truth import SHARES
+from promptcot.nano.worth import NAMED
 from promptcot.printable import quoted
 from promptcot.report.facts import Interval
 
-_NAMES = {
-    "well_posed": "well-posed",
-    "level": "of its level, of the well-posed",
-    "concepts": "with all its concepts, of the well-posed",
-    "wholly_right": "wholly right",
-    "label": "answer right",
-    "label_agreed": f"answer right where at least {AGREED:.0%} of the traces agree",
-}
-_MOST_STAGES, _MOST_WRONG = 8, 20
+_MOST_STAGES = 8
 _LONGEST_PROBLEM, _LONGEST_WORDS, _LONGEST_NAME = 600, 300, 60
 
 
@@ -73,7 +66,7 @@ def truth_table(truth: Mapping[str, Any]) -> TruthTable | None:
     """The table of a summary's `truth`; None where there is none."""
     found = {str(name): fields.mapping(one) for name, one in fields.mapping(truth.get("stages")).items()}
     found = {name: one for name, one in list(found.items())[:_MOST_STAGES] if fields.whole(one.get("rows"))}
-    rows = (Shares(name, tuple(_cell(one.get(key)) for one in found.values())) for key, name in _NAMES.items())
+    rows = (Shares(name, tuple(_cell(one.get(key)) for one in found.values())) for key, name in SHARES.items())
     shown = tuple(row for row in rows if any(cell.n for cell in row.shares))
     stages = (
         Stage(quoted(name, _LONGEST_NAME), fields.whole(one.get("rows")) or 0, fields.whole(one.get("checked")) or 0)
@@ -85,7 +78,7 @@ def truth_table(truth: Mapping[str, Any]) -> TruthTable | None:
 def wrong_rows(truth: Mapping[str, Any]) -> Iterator[Wrong]:
     """The wrong rows that a summary names."""
     listed = truth.get("wrong")
-    for row in map(fields.mapping, listed[:_MOST_WRONG] if isinstance(listed, list) else ()):
+    for row in map(fields.mapping, listed[:NAMED] if isinstance(listed, list) else ()):
         said = row.get("wrong")
         words = (
             tuple(quoted(one, _LONGEST_WORDS) for one in said if isinstance(one, str)) if isinstance(said, list) else ()

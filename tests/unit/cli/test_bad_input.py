@@ -28,6 +28,10 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     jsonl(tmp_path / "lacking.jsonl", [*CONCEPTS, {"problem": "x"}])
     jsonl(tmp_path / "problems.jsonl", [{"problem": "x"}])
     jsonl(tmp_path / "vectors.jsonl", [{"sentence": "primes", "embedding": [1.0, 0.0]}])
+    for folder, name in (("no-verdict", "judge-a.jsonl"), ("no-votes", "verify-x.jsonl")):
+        (tmp_path / folder).mkdir()
+        for file in (name, "generate.jsonl"):
+            jsonl(tmp_path / folder / file, [{"id": "1", "problem": "x"}])
     (tmp_path / "three.toml").write_text('sed = 1\n[run]\nmax_candidates = 0\n[[judge]]\nname = "a"\nmodle = "x"\n')
 
 
@@ -72,6 +76,9 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
         1,
         ["--stop: String should have at least 1 character"],
     ),
+    ("a judge's row without verdict", ["nano", "check", "no-verdict"], 1, ["judge-a.jsonl: row 1", "`judgement`"]),
+    ("a voter's row without votes", ["nano", "check", "no-votes"], 1, ["verify-x.jsonl: row 1", "`validity`"]),
+    ("a row without problem", ["nano", "check", "inputs.jsonl"], 1, ["row 1", "`problem`"]),
     ("unknown prompts", [*SAMPLE, "--data_path", "concepts.jsonl", "--prompts", "matth"], 1, ["math"]),
 ]
 

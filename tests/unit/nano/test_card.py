@@ -37,7 +37,14 @@ def test_the_card_gets_its_tables_and_nothing_else_changes(tmp_path: Path, monke
     write(tmp_path / "judge-b" / "log.jsonl", LOG)
     line = {"name": "  solver, AIME", "value": 0.8, "interval": [0.7, 0.9], "n": 67, "least": 0.75, "most": None}
     slow = {"name": "a run", "value": 95.2, "interval": None, "n": None, "least": None, "most": 90, "unit": " s"}
-    bench = {"lines": [{**line, "unit": "", "met": True}, {**slow, "met": False}]}
+    absent = {**line, "name": "early", "value": None, "interval": None, "n": 0, "unit": "", "met": None}
+    bench = {
+        "lines": [
+            {**line, "unit": "", "met": True, "measured": True},
+            {**slow, "met": False, "measured": True},
+            {**absent, "measured": False},
+        ]
+    }
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     copy = tmp_path / "CARD.md"
     copy.write_text(card.CARD.read_text(encoding="utf-8"), encoding="utf-8")
@@ -47,6 +54,7 @@ def test_the_card_gets_its_tables_and_nothing_else_changes(tmp_path: Path, monke
     assert "| judge-b | Qwen2 | solver | 1.60 M | 0.5 M | 3 | clean 90.0%, defect 75.0% |" in once
     assert "| solver, AIME | 80.0% | 70.0% to 90.0% | 67 | ≥ 75.0% | met |" in once
     assert "| a run | 95 s |  |  | ≤ 90 | **missed** |" in once
+    assert "| early | not measured |  | 0 | ≥ 75.0% |  |" in once
     card.main()
     assert copy.read_text(encoding="utf-8") == once
     assert once.startswith("# The embedded models\n")

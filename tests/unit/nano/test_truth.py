@@ -60,8 +60,36 @@ def test_what_is_wrong_with_a_row(name: str) -> None:
 def test_what_a_row_does_not_have_is_not_compared() -> None:
     found = finding({"problem": PROBLEM, "foundational_concepts": None, "level": 3, "rationale": None, "answer": 13})
     assert (found.right_level, found.right_answer, found.kind, found.unused) == (None, None, None, ())
-    assert found.wholly_right
+    assert (found.comparable, found.wholly_right) == (False, False)
     assert list(found.wrong()) == []
+
+
+@pytest.mark.parametrize("lacking", [{"foundational_concepts": None}, {"level": None}])
+def test_rows_without_concepts_or_level_have_no_share_of_them(lacking: dict[str, Any]) -> None:
+    truth = Truth()
+    for _ in range(3):
+        truth.add(row("sound", **lacking))
+    shares = {name: (one.part, one.whole) for name, one in truth.shares().items()}
+    assert shares["well_posed"] == (3, 3)
+    assert shares["wholly_right"] == (0, 0)
+    assert shares["concepts" if "level" not in lacking else "level"] == (0, 0)
+    assert shares["level" if "level" not in lacking else "concepts"] == (3, 3)
+
+
+def test_the_truths_of_several_files_add_up_to_that_of_all_rows() -> None:
+    every, parts = Truth(), [Truth(), Truth()]
+    for place, name in enumerate([*ROWS, "sound"]):
+        every.add(row(name, agreement=0.75))
+        parts[place % 2].add(row(name, agreement=0.75))
+    assert sum(parts, Truth()) == every
+    assert len(every.texts) < len(parts[0].texts) + len(parts[1].texts)
+
+
+@pytest.mark.parametrize(("agreement", "counts"), [(0.75, 1), (0.5, 0), ("1.0", 0), (None, 0), ([], 0)])
+def test_an_agreement_counts_if_it_is_a_number(agreement: object, counts: int) -> None:
+    truth = Truth()
+    truth.add(row("sound", agreement=agreement))
+    assert (truth.answers, truth.agreed) == (1, counts)
 
 
 def test_the_counts_are_those_of_the_rows() -> None:
@@ -130,6 +158,17 @@ def test_a_judge_is_measured_by_its_verdict_and_by_the_rating_for_each_defect() 
     }  # fmt: skip
 
 
+def test_a_row_without_a_verdict_is_not_found_and_is_a_false_alarm_if_it_is_sound() -> None:
+    judge = Detection()
+    judge.add((NO_NUMBER,), marked=None)
+    judge.add((), marked=None)
+    judge.add((NO_NUMBER,), marked=True)
+    shares = judge.recall, judge.precision, judge.false_alarms, judge.by_defect[NO_NUMBER]
+    assert [(one.part, one.whole) for one in shares] == [(1, 2), (1, 1), (1, 1), (1, 2)]
+    twice = (judge + judge).as_json()
+    assert (twice["recall"]["part"], twice["by_defect"][NO_NUMBER]["n"]) == (2, 4)
+
+
 def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(one) + "\n" for one in rows))
 
@@ -172,7 +211,7 @@ def test_a_run_is_shown_side_by_side(run: Path, capsys: pytest.CaptureFixture[st
     assert lines["well-posed"][1::2] == ["80.0", "75.0", "100.0", "100.0", "100.0"]
     assert lines["wholly right"][2::2] == ["60.0", "50.0", "66.7", "66.7", "50.0"]
     assert lines["label right"][2:] == ["n/a", "n/a", "n/a", "66.7", "%", "100.0", "%"]
-    assert lines["agreement 0.6 or more"][4:] == ["n/a", "n/a", "n/a", "100.0", "%", "100.0", "%"]
+    assert lines["label right where 60 % agree"][6:] == ["n/a", "n/a", "n/a", "100.0", "%", "100.0", "%"]
     assert lines["well-posed ones kept"][3:] == ["75.0", "%", "75.0", "%", "75.0", "%", "50.0", "%"]
     assert "ceiling: level and all concepts can be had for 100.0 % of 5 combinations" in said
     assert "judge a: recall 33.3 % (n = 3), precision 100.0 %" in said
@@ -214,3 +253,41 @@ def test_a_run_that_ended_early_and_a_file_are_checked_as_they_are(
     (tmp_path / "empty").mkdir()
     assert main(["nano", "check", str(tmp_path / "empty")]) == 1
     assert "holds no problems" in capsys.readouterr().err
+
+
+def test_replies_that_cannot_be_read_find_nothing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reply of judge-b to the ill-posed problem and to a sound one was cut off; a vote on another one, too."""
+    given = {"ratings": {"solvability": "bad"}, "judgement": "invalid"}
+    fine = {"ratings": {"solvability": "perfect"}, "judgement": "perfect"}
+    write(run / "judge-b.jsonl", [row("ill-posed", **given), row("sound", **given), row("label", **fine)])
+    write(run / "filter.dropped.jsonl", [row("ill-posed", reason="invalid verdict"), row("sum", reason="bad")])
+    votes = {"verdict": "undecided", "votes": {"valid": 1, "invalid": 1, "undecided": 1}}
+    write(run / "verify.dropped.jsonl", [row("ill-posed", reason="undecided", validity=votes)])
+    assert main(["nano", "check", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+
+    def shares(detection: dict[str, Any]) -> list[tuple[int, int]]:
+        return [(detection[name]["part"], detection[name]["n"]) for name in ("unread", "recall", "false_alarms")]
+
+    assert shares(found["judges"]["b"]) == [(2, 3), (0, 1), (1, 2)]
+    assert found["judges"]["b"]["by_rating"] == {}
+    assert shares(found["judges_together"]) == [(0, 0), (1, 4), (0, 2)]
+    assert shares(found["verifiers"]["verify"]) == [(1, 3), (0, 1), (0, 3)]
+
+
+def test_what_all_judges_find_together_is_shown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nano", "check", str(run)]) == 0
+    assert "all judges together" not in capsys.readouterr().out
+    write(run / "judge-b.jsonl", [row("sum", ratings={}, judgement="perfect")])
+    assert main(["nano", "check", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "all judges together, by what the filter drops: recall 33.3 % (n = 3), precision 100.0 % (n = 1)" in said
+    assert "replies without a readable verdict 0.0 % (n = 1)" in said
+
+
+def test_the_wrong_rows_are_those_of_the_first_stage_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "set.jsonl", [row("ill-posed"), row("sound")])
+    assert main(["nano", "check", str(tmp_path), "--wrong"]) == 0
+    assert "ill-posed  in the set  ill-posed: no such number" in capsys.readouterr().out

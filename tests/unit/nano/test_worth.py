@@ -65,6 +65,24 @@ def test_each_stage_has_its_shares_and_wrong_rows_of_the_result_are_named(made: 
     ]
 
 
+def test_the_set_is_a_stage_of_its_own(made: dict[str, Path]) -> None:
+    found = worth("nano", {"set": made["label"], **made}, made["label"])
+    assert found is not None
+    assert list(found["stages"]) == ["generated", "accepted", "labelled", "in the set"]
+
+
+def test_a_value_of_another_type_is_passed_over(tmp_path: Path) -> None:
+    """A step of the user's own may write what it likes into the rows."""
+    odd = [{**LABELLED, "agreement": "1.0", "answer": 13}, {**LABELLED, "agreement": []}, LABELLED]
+    made = files(tmp_path, sample=[SOUND], label=odd)
+    found = worth("nano", made, made["label"])
+    assert found is not None
+    assert (shares(found["stages"]["labelled"])["label"], shares(found["stages"]["labelled"])["label_agreed"]) == (
+        (0, 2),
+        (0, 1),
+    )
+
+
 def test_the_screen_shows_the_stages_side_by_side_each_share_with_its_interval_and_n(made: dict[str, Path]) -> None:
     found = worth("nano", made, made["label"])
     assert found is not None
@@ -159,13 +177,19 @@ async def test_a_run_writes_what_is_true_into_its_summary(tmp_path: Path) -> Non
         {"id": name, "foundational_concepts": list(one.concepts), "level": one.level, "prompt": name}
         for name, one in zip(texts, made, strict=True)
     )
-    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 24}, "judge": [{"name": "a"}]})
-    engines = {"generate": ScriptedEngine(lambda ask: texts[str(ask.prompt)]), "judge-a": ScriptedEngine(perfect)}
+    solver = {"solve": {"n": 2}, "label": {}}
+    recipe = parse({"name": "x", "prompts": "nano", "run": {"max_candidates": 24}, "judge": [{"name": "a"}], **solver})
+    engines = {
+        "generate": ScriptedEngine(lambda ask: texts[str(ask.prompt)]),
+        "judge-a": ScriptedEngine(perfect),
+        "solve": ScriptedEngine(lambda ask: "<think>\n</think>\nThe answer is \\boxed{7}."),
+    }
     run = Run(steps_of(recipe, domains.load("nano")), recipe.run, tmp_path / "run", engines, rows)
     await run.run({"recipe": recipe.model_dump(mode="json")})
     truth = json.loads((tmp_path / "run" / "summary.json").read_text())["truth"]
     assert truth == json.loads(json.dumps(run.truth))
-    assert list(truth["stages"]) == ["generated", "accepted"]
+    assert list(truth["stages"]) == ["generated", "accepted", "labelled", "in the set"]
+    assert truth["stages"]["in the set"]["label"]["n"] == len(texts)
     assert shares(truth["stages"]["generated"])["well_posed"] == (len(texts), len(texts))
     assert "What is true of it" in report_html(gather(tmp_path / "run"))
 

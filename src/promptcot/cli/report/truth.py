@@ -11,26 +11,18 @@ from promptcot.cli.report.tables import table
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.core.units import counted
 from promptcot.nano.rationales import KINDS
-from promptcot.nano.truth import AGREED, Detection, Share, Truth
+from promptcot.nano.truth import SHARES, Detection, Share, Truth
 from promptcot.records import Row
 
 HOW_MARKED = (
-    "how well judges and verifiers find the rows with defects: a judge marks a row by any verdict but perfect, a "
-    "verifier by any but valid; recall: of the rows with a defect, those marked; precision: of the marked rows, those "
-    "with a defect; false alarms: of the rows without a defect, those marked; by its rating: of the rows with a defect "
-    "those whose rating of just this is not perfect"
+    "how well judges and verifiers find the rows with defects: a judge marks a row by a verdict of acceptable or bad, "
+    "a verifier by invalid; recall: of the rows with a defect, those marked; precision: of the marked rows, those with "
+    "a defect; false alarms: of the rows without a defect, those marked or without a verdict, since they are lost; a "
+    "verdict may be perfect in spite of a defect (that of judge-a with one unused concept of three, or a level that is "
+    "off by one): by its rating shows of how many rows with a defect the rating of just this is not perfect"
 )
 WRONG = "wrong rows: id, where the row stands, and what is wrong with it"
 _INTERVAL = "  95 % interval"
-_SHARES = {
-    "well_posed": "well-posed",
-    "level": "level, of the well-posed",
-    "concepts": "concepts, of the well-posed",
-    "wholly_right": "wholly right",
-    "label": "label right",
-    "label_agreed": f"  agreement {AGREED} or more",
-}
-"""The words for the shares of `Truth`."""
 _DISTINCT: Mapping[str, Callable[[Truth], tuple[int, int]]] = {
     "distinct texts": lambda found: (len(found.texts), found.problems),
     "distinct, numbers ignored": lambda found: (len(found.masked), found.problems),
@@ -65,14 +57,14 @@ def worth_lines(worth: Mapping[str, Any], run: Path) -> Iterator[str]:
     rows = [("", *stages), ("problems", *(f"{one['rows']:,}" for one in found))]
     if any(one["checked"] < one["rows"] for one in found):
         rows.append(("  of which checked", *(f"{one['checked']:,}" for one in found)))
-    shares = [{key: _of_json(one.get(key)) for key in _SHARES} for one in found]
+    shares = [{key: _of_json(one.get(key)) for key in SHARES} for one in found]
     yield from table([*rows, *_share_rows(shares, [one["checked"] for one in found])], indent=2)
 
 
 def _share_rows(stages: Sequence[Mapping[str, Share]], problems: Sequence[int]) -> Iterator[tuple[str, ...]]:
     """Each share with its interval; its n only where neither the problems nor a row above have the same numbers."""
     said = [tuple(problems)]
-    for key, name in _SHARES.items():
+    for key, name in SHARES.items():
         parts = [one[key] for one in stages]
         counts = tuple(part.whole for part in parts)
         if any(counts):
@@ -112,9 +104,9 @@ def judge_lines(name: str, found: Detection) -> Iterator[str]:
         yield from table([head, *ratings], indent=2)
 
 
-def verifier_lines(name: str, found: Detection) -> Iterator[str]:
-    """What a verifier finds, as a summary and a table by reason."""
-    yield f"verifier {name}: {_summary(found)}"
+def finder_lines(name: str, found: Detection) -> Iterator[str]:
+    """What a verifier, or all judges together, find, as a summary and a table by defect."""
+    yield f"{name}: {_summary(found)}"
     rows = [(defect, f"{one.whole:,}", _percent(one), _bounds(one)) for defect, one in _by_frequency(found.by_defect)]
     if rows:
         yield from table([("defect", "n", "recall", "95 % interval"), *rows], indent=2)
@@ -127,6 +119,8 @@ def wrong_line(row: Row) -> str:
 
 def _summary(found: Detection) -> str:
     shares = {"recall": found.recall, "precision": found.precision, "false alarms": found.false_alarms}
+    if found.unread.whole:
+        shares["replies without a readable verdict"] = found.unread
     return ", ".join(f"{name} {_percent(share)} (n = {share.whole:,})" for name, share in shares.items())
 
 

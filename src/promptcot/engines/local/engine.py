@@ -5,9 +5,10 @@ exception: the shape of a batch can change the last bits of a logit, and so, rar
 
 This module is the interface of the engine, and decides which worker gets a call; `sharing` decides how many workers
 there are. With a small model on a CPU, workers get 64 calls one after another, because a step costs nearly the same for
-fewer rows, and equal shares of all further calls: a core writes half as many tokens again in batches of 256 as in
-batches of 64. With a larger model, workers get equal shares, because the cost of a step grows with its rows. `model`
-loads, `worker` runs. torch and transformers are imported when an engine is created, not earlier.
+fewer rows, and equal shares of all further calls, because larger batches still give more tokens per second
+(benchmarks/local_engine.py compares sizes). With a larger model, workers get equal shares, because the cost of a step
+grows with its rows. `model` loads, `worker` runs. torch and transformers are imported when an engine is created, not
+earlier.
 """
 
 from __future__ import annotations
@@ -93,6 +94,11 @@ class LocalEngine:
     def note(self) -> str:
         """How it runs on this machine, if that was measured; otherwise empty."""
         return self._note
+
+    @property
+    def workers(self) -> int:
+        """The number of workers, each of which runs a batch of its own."""
+        return len(self._workers)
 
     async def complete(self, request: Request) -> Completion:
         """The model's completion. Token counts include the end token. A cancelled call leaves the batch.
