@@ -7,10 +7,9 @@ ships.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -54,11 +53,6 @@ def example(role: str, seed: int, index: int) -> Example:
             return _MAKERS[role](rng)
         except DesignError:  # some combinations have no problem within the rules
             continue
-
-
-def stream(role: str, seed: int, start: int = 0, stride: int = 1) -> Iterator[Example]:
-    """Endless examples start, start + stride, ..."""
-    return (example(role, seed, index) for index in count(start, stride))
 
 
 @cache
