@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 
 from nano.families import FAMILIES, Family
+from promptcot.storage.atomic import write_whole
 
 LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 CONCEPTS = tuple(dict.fromkeys(concept for family in FAMILIES for concept in family.concepts))
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out
     rows = [{"concepts": list(concepts), "level": level, "source": "nano"} for concepts, level in seeds()]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
     print(f"{len(rows)} seeds over {len(CONCEPTS)} concepts in {path.name}")
 
 
