@@ -128,8 +128,9 @@ class _Fit:
         with closing(loads(self.tokenizer, source, shape, self.state.load)) as texts:
             while self._progress < 1:
                 self._learn(next(texts))
-                while ahead and self._progress >= ahead[0]:
-                    self._look(ahead.pop(0))
+                if passed := [mark for mark in ahead if self._progress >= mark]:
+                    ahead = ahead[len(passed) :]
+                    self._look(self.training.early in passed)
                 if time.monotonic() - self._stored > STATE_SECONDS:
                     self._store()
         self._store()
@@ -159,10 +160,10 @@ class _Fit:
         if self.state.step % 100 == 0:
             self._log(loss=round(loss.item(), 4))
 
-    def _look(self, mark: float) -> None:
+    def _look(self, early_too: bool) -> None:
         """Save the weights and, where checks are wanted, see what they can do already."""
         save(self.model, self.tokenizer, self.folder)
-        if mark == self.training.early:
+        if early_too:
             early = self.folder.with_name(f"{self.training.name}-early")
             early.mkdir(exist_ok=True)
             save(self.model, self.tokenizer, early)
