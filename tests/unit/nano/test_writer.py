@@ -26,6 +26,7 @@ from nano.sentences import Sentence, read_problem
 from nano.solutions import work_out
 from nano.solving import walk
 from nano.texts import ROLES, VARIANTS, example, fitting_level, request, template
+from promptcot.nano.findings import can_be_had
 
 COUNT = 2000
 EVERY = (*ROLES, *VARIANTS)
@@ -313,6 +314,7 @@ def test_catalogue_is_as_written_and_its_counts_are_flat() -> None:
     written = [json.loads(line) for line in CATALOGUE.read_text().splitlines()]
     assert [(tuple(row["concepts"]), row["level"]) for row in written] == seeds()
     assert len(written) >= 400
+    assert all(can_be_had(row["concepts"], row["level"]) for row in written)
     counts: dict[tuple[str, str], int] = {}
     for row in written:
         assert LEVELS.index(row["level"]) + 1 == least_families(tuple(row["concepts"]))
