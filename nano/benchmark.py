@@ -14,6 +14,7 @@ from pathlib import Path
 from nano.catalogue import LEVELS
 from nano.holdout import held_out_chain, held_out_phrase
 from nano.problems import Design, DesignError, Rule, design
+from promptcot.storage.atomic import write_whole
 
 PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "benchmark.jsonl"
 COUNTS = dict(zip(LEVELS, (67, 67, 66), strict=True))
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out
     written = rows()
-    path.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in written).encode())
     print(f"{len(written)} problems in {path.name}")
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nano.curve import NO_SHARES, read
 from nano.schedule import TRAININGS, WAVES
+from nano.timing import Times, times
+from promptcot.storage.atomic import write_whole
 
 CARD = Path(__file__).with_name("CARD.md")
 _HEAD = "| model | architecture | begins from | weights | tokens | minutes | at the end, on fresh texts |"
@@ -49,18 +51,34 @@ def _training_row(name: str, lines: list[dict[str, Any]]) -> str:
 
 
 def in_all(out: Path) -> str:
-    """How long all trainings took on two cores: those of a wave run two at a time."""
-    seconds = {
-        name: max(line["seconds"] for line in read(log)) for name in TRAININGS if (log := _log(out, name)).exists()
-    }
-    tokens = sum(max(line["tokens"] for line in read(_log(out, name))) for name in seconds)
-    waves = [[seconds[one.name] for one in wave if one.name in seconds] for wave in WAVES]
-    minutes = sum(sum(wave) / min(2, max(len(wave), 1)) for wave in waves) / 60
-    return f"Together {tokens / 1e6:.0f} M tokens, in about {minutes:.0f} minutes on two cores."
+    """How many tokens all trainings learnt, and how long they took on two cores."""
+    lines = {name: read(log) for name in TRAININGS if (log := out / name / "log.jsonl").exists()}
+    tokens = sum(max(line["tokens"] for line in log) for log in lines.values())
+    known = times(out)
+    return f"Together {tokens / 1e6:.0f} M tokens, {_timed(known) if known else _estimated(lines)}"
 
 
-def _log(out: Path, name: str) -> Path:
-    return out / name / "log.jsonl"
+def _timed(known: Times) -> str:
+    """What the log of the whole training says."""
+    parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in known.seconds.items() if seconds)
+    left_out = [f"{part}, not finished" for part in known.unfinished]
+    left_out += [f"starts that were killed: {known.lost}"] if known.lost else []
+    said = f" Not counted: {'; '.join(left_out)}." if left_out else ""
+    return f"in {sum(known.seconds.values()) / 60:.0f} minutes on two cores ({parts}; interruptions left out).{said}"
+
+
+def _estimated(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """What the logs of the trainings say: those of a wave begin in turn, on whichever of two cores is free."""
+    seconds = 0.0
+    for wave in WAVES:
+        busy = [0.0, 0.0]
+        for name in (training.name for training in wave if training.name in lines):
+            busy = [min(busy) + max(line["seconds"] for line in lines[name]), max(busy)]
+        seconds += max(busy)
+    return (
+        f"in about {seconds / 60:.0f} minutes on two cores by their own logs: without what passed between them, and "
+        "without the writing of the generator's texts that judges and verifier learn from."
+    )
 
 
 def measured_table(bench: Mapping[str, Any]) -> Iterator[str]:
@@ -106,7 +124,7 @@ def main() -> None:
     bench = chosen.out / "bench.json"
     if bench.exists():
         card = filled(card, "measured", [*measured_table(json.loads(bench.read_text(encoding="utf-8")))])
-    chosen.card.write_text(card, encoding="utf-8")
+    write_whole(chosen.card, card.encode())
     print(f"{chosen.card}: {'trainings and measures' if bench.exists() else f'trainings only; {bench} is not there'}")
 
 

@@ -10,11 +10,13 @@ import argparse
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 from nano.families import FAMILIES, Family
+from promptcot.storage.atomic import write_whole
 
 LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 CONCEPTS = tuple(dict.fromkeys(concept for family in FAMILIES for concept in family.concepts))
@@ -33,7 +35,21 @@ def families_with(concept: str) -> tuple[Family, ...]:
     return tuple(family for family in FAMILIES if concept in family.concepts)
 
 
-def seeds(seed: int = 0, crossing: int = 460) -> list[Seed]:
+def can_be_had(concepts: Sequence[str], level: str) -> bool:
+    """Whether a problem of the level can use all the concepts: one at most of its families can only stand first."""
+    for chosen in product(*map(families_with, concepts)):
+        slots = {family.key: family.slot for family in chosen}
+        if len(slots) <= steps_of(level) and list(slots.values()).count("") <= 1:
+            return True
+    return False
+
+
+def seeds() -> list[Seed]:
+    """The combinations that were drawn, without those that no problem can have."""
+    return [(concepts, level) for concepts, level in drawn() if can_be_had(concepts, level)]
+
+
+def drawn(seed: int = 0, crossing: int = 460) -> list[Seed]:
     """Concept combinations with their levels: all of each family, and `crossing` over two or three families.
 
     No pair occurs more than twice outside its own family, so that the counts stay flat.
@@ -58,14 +74,17 @@ def _pairs(concepts: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _crossing(rng: random.Random) -> Seed:
-    """One concept, sometimes two, of each of two or three families."""
+    """One concept of each of two or three families.
+
+    Where two of one family are drawn, `drawn` refuses the row, since all their pairs are taken.
+    """
     while True:
         steps = rng.choice((2, 3))
         chosen: list[str] = []
         for family in rng.sample(FAMILIES, steps):
             free = [concept for concept in family.concepts if concept not in chosen]
             chosen += rng.sample(free, min(len(free), rng.choice((1, 1, 1, 2))))
-        concepts = tuple(chosen[:5])
+        concepts = tuple(chosen)
         if least_families(concepts) == steps:
             return concepts, LEVELS[steps - 1]
 
@@ -86,7 +105,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out
     rows = [{"concepts": list(concepts), "level": level, "source": "nano"} for concepts, level in seeds()]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
     print(f"{len(rows)} seeds over {len(CONCEPTS)} concepts in {path.name}")
 
 

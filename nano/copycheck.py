@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from nano.material import read_material
 from nano.texts import Example, example
 from promptcot.nano import Solution
 from promptcot.nano import check as solve
@@ -18,9 +19,8 @@ from promptcot.nano import check as solve
 FRESH = 1_000_003
 """A seed that no training uses."""
 COUNT = 128
-_PARTS = re.compile(
-    r"<!-- BEGIN RATIONALE -->\n(.+)\n<!-- END RATIONALE -->\n<!-- BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM -->", re.S
-)
+_BEST = ("Final Judgement: perfect", "Final Verdict: valid")
+_VERDICT = re.compile(r"Final (Judgement|Verdict): \w")
 _LIST = re.compile(r'```python\n\["[^"]+"(?:, "[^"]+"){1,2}\]\n```')
 
 
@@ -81,14 +81,15 @@ def _share(hits: Sequence[bool]) -> float:
 
 def _generator(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
     """Of all texts, how many have both blocks, and how many a well-posed problem; how many of those have the level."""
-    parsed = [_PARTS.search(text) for text in written]
-    solved = [solve(match[2]) if match else None for match in parsed]
+    read = [read_material(text) for text in written]
+    problems = [material.problem if material.well_marked else None for material in read]
+    solved = [solve(problem) if problem else None for problem in problems]
     posed = [(one, solution) for one, solution in zip(examples, solved, strict=True) if isinstance(solution, Solution)]
     return {
-        "parsed": _share([match is not None for match in parsed]),
+        "parsed": _share([bool(problem) for problem in problems]),
         "well_posed": round(len(posed) / len(written), 3),
         "level": _share([f"Level: {solution.level}\n" in one.prompt for one, solution in posed]),
-        "distinct": round(len({match[2] for match in parsed if match}) / len(written), 3),
+        "distinct": round(len(set(filter(None, problems))) / len(written), 3),
     }
 
 
@@ -117,12 +118,15 @@ def _annotator(examples: Sequence[Example], written: Sequence[str]) -> dict[str,
 
 
 def _verdicts(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
-    """How many verdicts are the true ones, where it is the best one and where it is not; how many replies are equal."""
+    """How many verdicts are the best one where it is true, and another one where it is not; how many replies are equal.
+
+    A reply without a verdict is wrong either way.
+    """
     pairs = [(one.completion.splitlines(), text.splitlines()) for one, text in zip(examples, written, strict=True)]
-    best = ("Final Judgement: perfect", "Final Verdict: valid")
+    defects = [text[-1] if text else "" for truth, text in pairs if truth[-1] not in _BEST]
     return {
-        "clean": _share([truth[-1:] == text[-1:] for truth, text in pairs if truth[-1] in best]),
-        "defect": _share([text[-1:] != [] and text[-1] not in best for truth, text in pairs if truth[-1] not in best]),
+        "clean": _share([truth[-1:] == text[-1:] for truth, text in pairs if truth[-1] in _BEST]),
+        "defect": _share([bool(_VERDICT.match(last)) and last not in _BEST for last in defects]),
         "equal": _share([truth == text for truth, text in pairs]),
     }
 

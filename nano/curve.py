@@ -7,11 +7,11 @@ that the looks at the model in training found (`copycheck`), from 0 to 1.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nano import logs
 from nano.schedule import TRAININGS
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ NO_SHARES = frozenset({"step", "tokens", "loss", "parameters", "training", "seco
 def read(log: Path) -> list[dict[str, Any]]:
     """The lines of a training's log. Steps that were made again after a stop stand there once, as made last."""
     lines: list[dict[str, Any]] = []
-    for text in log.read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
+    for line in logs.read(log):
         if "parameters" in line:
             lines = [earlier for earlier in lines if earlier["step"] <= line["step"] and "parameters" not in earlier]
         lines.append(line)

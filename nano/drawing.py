@@ -9,7 +9,8 @@ from __future__ import annotations
 from math import gcd
 from random import Random
 
-GREATEST = 1500  # of an operand
+GREATEST_DRAWN = 1500
+"""Of an operand."""
 PRIMITIVE = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (9, 40, 41), (12, 35, 37))
 TRIPLES = tuple(triple for x, y, h in PRIMITIVE for triple in ((x, y, h), (y, x, h)))
 COPRIME = tuple((i, j) for i in range(2, 10) for j in range(2, 10) if gcd(i, j) == 1)
@@ -32,7 +33,7 @@ def quotient(rng: Random, reference: int) -> Numbers | None:
         v = rng.randint(2, 99)
     elif not reference and rng.random() < 0.5:
         v, d = d, v
-    return {"v": v, "d": d} if d > 1 and v * d <= GREATEST else None
+    return {"v": v, "d": d} if d > 1 and v * d <= GREATEST_DRAWN else None
 
 
 def right_triangle(rng: Random, reference: int) -> Numbers | None:
@@ -61,13 +62,13 @@ def common_ratio(rng: Random, reference: int) -> Numbers | None:
     a = reference or rng.randint(2, 99 if v < 4 else 20)
     if a > 20:
         v = rng.randint(2, 3)
-    return {"v": v, "a": a} if a * v * v <= GREATEST else None
+    return {"v": v, "a": a} if a * v * v <= GREATEST_DRAWN else None
 
 
 def square_side(rng: Random, reference: int) -> Numbers | None:
     if reference:
         j = rng.randint(2, 9 if reference <= 20 else 4)
-        return {"a": reference, "j": j} if reference * j * j <= GREATEST else None
+        return {"a": reference, "j": j} if reference * j * j <= GREATEST_DRAWN else None
     i, j = rng.sample(range(1, 10), 2)
     return {"m": rng.randint(2, 12), "i": i, "j": j}
 
@@ -108,9 +109,9 @@ def missing_mean(rng: Random, reference: int) -> Numbers | None:
 def gcd_lcm(rng: Random, reference: int) -> Numbers | None:
     i, j = rng.choice(COPRIME)
     g = reference or rng.randint(2, 25)
-    if reference * i * j > GREATEST:
+    if reference * i * j > GREATEST_DRAWN:
         i, j = rng.choice(((2, 3), (3, 2)))
-    return {"g": g, "i": i, "j": j} if g * i * j <= GREATEST else None
+    return {"g": g, "i": i, "j": j} if g * i * j <= GREATEST_DRAWN else None
 
 
 def bag_size(rng: Random, reference: int) -> Numbers | None:
@@ -131,5 +132,5 @@ def consecutive(rng: Random, reference: int) -> Numbers | None:
 
 def square_difference(rng: Random, reference: int) -> Numbers | None:
     d = reference or rng.randint(1, 15)
-    room = (GREATEST // d - d) // 2
+    room = (GREATEST_DRAWN // d - d) // 2
     return {"y": rng.randint(1, min(room, 45 if d < 10 else 20)), "d": d} if room > 0 else None

@@ -16,7 +16,7 @@ from nano.families import Family
 from nano.material import Idea, Line, Material
 from nano.sentences import Sentence
 from nano.solutions import sums_of, work_out
-from nano.solving import GREATEST, title
+from nano.solving import LIMIT, title
 
 
 @dataclass
@@ -155,7 +155,7 @@ def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
 def _exists(family: Family, operands: Mapping[str, int]) -> bool:
     """Whether there is such a number, and all numbers are within this world."""
     value = family.value(operands)
-    return value is not None and max(value, *operands.values()) <= GREATEST
+    return value is not None and max(value, *operands.values()) <= LIMIT
 
 
 def _operands(sentence: Sentence | None, before: Before) -> dict[str, int] | None:
@@ -163,7 +163,7 @@ def _operands(sentence: Sentence | None, before: Before) -> dict[str, int] | Non
     if sentence is None or sentence.family is None or "" in sentence.shown.values():
         return None
     operands = {slot: int(text) if text.isdigit() else before.value for slot, text in sentence.shown.items()}
-    return operands if max(operands.values()) <= GREATEST else None
+    return operands if max(operands.values()) <= LIMIT else None
 
 
 def _value(sentence: Sentence | None, before: Before) -> int | None:

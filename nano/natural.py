@@ -1,12 +1,13 @@
 """Texts of the trained generator, for judges and verifier: its own mistakes, which no planted defect looks like.
 
 The generator writes for combinations that training may see; a text with a chain or a phrase that it may not see is left
-out. What is right and wrong about a text is decided in `judging`.
+out. The texts belong to the weights that wrote them: both are known by `natural.json`. What is right and wrong about a
+text is decided in `judging`.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,28 +19,64 @@ from nano.packing import Source
 from nano.schedule import GENERATOR, Training
 from nano.spoiling import allowed
 from nano.texts import Example, judged, request, verified
+from nano.timing import NATURAL, timed
+from promptcot.errors import InputError
+from promptcot.storage.atomic import locked, write_json, write_whole
+from promptcot.storage.json import dumps, loads
+from promptcot.storage.rows import read_rows
 
 COUNT = 12_000
 SAMPLING = {"temperature": 0.8, "max_tokens": 400}  # a higher temperature than in use: more mistakes
 
 
 def ensure(out: Path, scale: float = 1.0) -> Path:
-    """Write the texts of the generator in `out`, once; the file."""
+    """Write the texts of the generator in `out`, once; the file.
+
+    Raises InputError where the texts that are there are not those of this generator and scale, LockedError while
+    another process writes them, and RuntimeError where some could not be written.
+    """
     path = out / "natural.jsonl"
-    if not path.exists():
-        part = path.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as file:
-            for row in _written(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or 64):
-                print(json.dumps(row), file=file)
-        part.rename(path)
+    settings = _settings(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or 64)
+    if path.exists():
+        _check(path, settings)
+        return path
+    with locked(out / ".natural.lock"), timed(out, NATURAL):
+        rows = list(_written(out / GENERATOR.name, settings["count"]))
+        write_json(path.with_suffix(".json"), settings)
+        write_whole(path, b"".join(map(dumps, rows)))
     return path
+
+
+def _settings(folder: Path, count: int) -> dict[str, Any]:
+    """What decides which texts are written: the weights in `folder`, how many texts, and how they are sampled."""
+    path = folder / "model.safetensors"
+    if not path.exists():
+        raise InputError(f"{path}: not there: train the generator first, by `python -m nano.train {folder.parent}`")
+    weights = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"weights": weights, "count": count, "sampling": SAMPLING}
+
+
+def _check(path: Path, settings: dict[str, Any]) -> None:
+    """Raises InputError where the texts were written with other settings, or nobody knows with which."""
+    beside = path.with_suffix(".json")
+    begun = loads(beside.read_bytes()) if beside.exists() else {}
+    other = [name for name, value in settings.items() if begun.get(name) != value]
+    if other:
+        raise InputError(
+            f"{path}: its texts are of another generator or scale ({', '.join(other)} in {beside.name} "
+            f"{'differ' if beside.exists() else 'are unknown'}): remove {path.name} to have them written anew, and the "
+            "folders of the judges and the verifier if they were trained on it"
+        )
 
 
 def _written(folder: Path, count: int) -> Iterator[dict[str, object]]:
     """The texts of the generator for `count` requests that training may see, with their concepts and levels."""
     requests = [request(random.Random(f"nano natural {number}")) for number in range(count)]
     prompts = [{"id": str(number), "prompt": prompt} for number, (_, _, prompt) in enumerate(requests)]
-    for row in replies(folder, prompts, SAMPLING, n=1, seed=1):
+    found = list(replies(folder, prompts, SAMPLING, n=1, seed=1))
+    if len(found) < count:
+        raise RuntimeError(f"{folder}: wrote {len(found)} of {count} texts; run the same command again")
+    for row in found:
         concepts, level, _ = requests[int(row["id"])]
         if not allowed(read_material(row["completion"]).sentences):
             continue
@@ -48,7 +85,7 @@ def _written(folder: Path, count: int) -> Iterator[dict[str, object]]:
 
 def mixed(source: Source, training: Training, out: Path) -> Source:
     """`source`, with the share `training.natural` of its texts replaced by what is true of the generator's texts."""
-    rows = [json.loads(line) for line in (out / "natural.jsonl").open(encoding="utf-8")]
+    rows = list(read_rows(out / "natural.jsonl"))
 
     def text(index: int) -> Example:
         rng = random.Random(f"nano mixed {training.name} {training.seed} {index}")

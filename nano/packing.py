@@ -1,4 +1,4 @@
-"""Makes batches of training texts, in processes of their own so that the trainer never waits.
+"""Makes batches of training texts, in a process of its own so that the trainer never waits.
 
 Texts of like length share a batch, one a row, padded on the right: causal attention then needs no mask. Texts come in
 loads, which are numbered, so that a training can go on at any load. What the texts are is left to `texts`, what is done
@@ -11,10 +11,10 @@ import multiprocessing
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from multiprocessing.queues import Queue
+from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,30 +99,33 @@ def load(tokenizer: PreTrainedTokenizerBase, source: Source, number: int, shape:
 
 
 def loads(
-    tokenizer: PreTrainedTokenizerBase, source: Source, shape: Shape, first: int = 0, workers: int = 1
-) -> Iterator[list[Batch]]:
-    """Endless loads from number `first` on, made by `workers` processes, in the order of their numbers."""
+    tokenizer: PreTrainedTokenizerBase, source: Source, shape: Shape, first: int = 0
+) -> Generator[list[Batch], None, None]:
+    """Endless loads from number `first` on, in order, made by a process that ends with the iteration.
+
+    Raises RuntimeError where that process fails, which prints what went wrong.
+    """
     context = multiprocessing.get_context("fork")
-    queues: list[Queue[list[Batch]]] = [context.Queue(maxsize=2) for _ in range(workers)]
-    for offset, queue in enumerate(queues):
-        arguments = (tokenizer, source, shape, first + offset, workers, queue)
-        context.Process(target=_work, args=arguments, daemon=True).start()
-    while True:
-        for queue in queues:
-            yield queue.get()
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(tokenizer, source, shape, first, writer), daemon=True)
+    process.start()
+    writer.close()  # now only that process can write, so that its end is the end of the loads
+    try:
+        while True:
+            yield reader.recv()
+    except (EOFError, OSError):
+        process.join()
+        raise RuntimeError(f"the process that makes the texts has ended with status {process.exitcode}") from None
+    finally:
+        process.kill()
+        process.join()
+        reader.close()
 
 
-def _work(
-    tokenizer: PreTrainedTokenizerBase,
-    source: Source,
-    shape: Shape,
-    first: int,
-    stride: int,
-    queue: Queue[list[Batch]],
-) -> None:
+def _work(tokenizer: PreTrainedTokenizerBase, source: Source, shape: Shape, first: int, writer: Connection) -> None:
     threading.Thread(target=_end_with_the_trainer, daemon=True).start()
-    for number in count(first, stride):
-        queue.put(load(tokenizer, source, number, shape))
+    for number in count(first):
+        writer.send(load(tokenizer, source, number, shape))
 
 
 def _end_with_the_trainer() -> None:

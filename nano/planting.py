@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nano import spoiling, wrong
-from nano.catalogue import CONCEPTS, LEVELS
+from nano.catalogue import CONCEPTS, LEVELS, steps_of
 from nano.families import Family
 from nano.judging import Judgement, judge_text
 from nano.material import MARKERS
@@ -25,10 +25,16 @@ ASPECT = {
     "changed": 4, "renamed": 4, "dropped": 4, "markup": 0,
 }  # fmt: skip
 KINDS = tuple(ASPECT)
-WEIGHTS = {
-    "judge-a": (8, 14, 6, 22, 28, 18, 8, 10, 7),
-    "judge-b": (8, 22, 8, 18, 20, 20, 10, 10, 7),
-}
+_WEIGHTS = {
+    "judge-a": {
+        "level": 8, "unused": 14, "unlinked": 6, "constraint": 22, "sum": 28,
+        "changed": 18, "renamed": 8, "dropped": 10, "markup": 7,
+    },
+    "judge-b": {
+        "level": 8, "unused": 22, "unlinked": 8, "constraint": 18, "sum": 20,
+        "changed": 20, "renamed": 10, "dropped": 10, "markup": 7,
+    },
+}  # fmt: skip
 MISSPELLINGS = (
     ("<!--", "<!-"),
     ("-->", "->"),
@@ -76,7 +82,8 @@ def draft(
 
 def _kinds(judge: str, rng: random.Random) -> tuple[str, ...]:
     count = rng.choices((0, 1, 2), (50, 42, 8))[0]
-    drawn = rng.choices(KINDS, WEIGHTS[judge], k=count)
+    weights = _WEIGHTS[judge]
+    drawn = rng.choices(tuple(weights), tuple(weights.values()), k=count)
     if {"constraint", "unlinked"} <= set(drawn):  # both break a step as it is designed
         drawn.remove("unlinked")
     return tuple(kind for kind in KINDS if kind in drawn)
@@ -132,7 +139,7 @@ def _drawing(broken: str, length: str, rng: random.Random) -> Draw:
     """Draws all steps but one as they should be."""
     if not broken:
         return Family.draw
-    return wrong.at_one_place(_DESIGNS[broken], LEVELS.index(length) + 1, rng, first=int(broken == "unlinked"))
+    return wrong.at_one_place(_DESIGNS[broken], steps_of(length), rng, first=int(broken == "unlinked"))
 
 
 def _mislabelled(labels: list[str], made: Design, concepts: Sequence[str], rng: random.Random) -> list[str]:

@@ -20,7 +20,8 @@ from nano.rationales import label, parts_of, rationale
 from nano.sentences import ASKING, NAMES, NAMING, Sentence
 from nano.solving import walk
 
-GREATEST_VALUE = 999
+GREATEST_ANSWER = 999
+"""Of the value of a step that is drawn."""
 
 
 class DesignError(ValueError):
@@ -186,7 +187,7 @@ def _drawn(chain: Sequence[Family], rng: random.Random, draw: Draw, tries: int =
         numbers: list[Drawn] = []
         for family in chain:
             drawn = draw(family, rng, numbers[-1].value if numbers else 0)
-            if drawn is None or drawn.value > GREATEST_VALUE:
+            if drawn is None or drawn.value > GREATEST_ANSWER:
                 break
             numbers.append(drawn)
         if len(numbers) == len(chain):

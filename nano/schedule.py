@@ -2,7 +2,7 @@
 
 Data only; `fit` does one training, `train` runs the waves. The solver is the trunk: every other role but `base` starts
 from its weights, since all of them have to calculate. The learning rate follows the tokens, so that a slower machine
-takes longer and gets the same weights.
+takes longer and gets about the same weights: from the same texts in the same order, but not with the same rounding.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nano.catalogue import LEVELS
 from nano.problems import Design, DesignError, design
+from promptcot.storage.atomic import write_whole
 
 PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "seeds.jsonl"
 COUNT = 1500
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out
     written = rows()
-    path.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in written).encode())
     print(f"{len(written)} seed problems in {path.name}")
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from nano.sentences import NAMES, Sentence
 from nano.solutions import work_out
 
-GREATEST = 1_000_000
+LIMIT = 1_000_000
+"""Of every value and operand of this world."""
 REFUSAL = "There is no such number."
 TERMS, CONDITIONS, QUESTION = "terms", "conditions", "question"
 
@@ -67,13 +68,13 @@ def _step(walked: Walk, place: int, sentence: Sentence) -> None:
     except _Wrong as wrong:
         raise _Wrong(TERMS, f"{line} {wrong.words}") from None
     operands = {slot: int(text) if text.isdigit() else reference for slot, text in sentence.shown.items()}
-    if max(operands.values()) > GREATEST:
+    if max(operands.values()) > LIMIT:
         raise _Wrong(CONDITIONS, f"{line} It is too large.")
     facts, value = work_out(sentence.family.key, operands)
     worked = " ".join([line, *(f"{fact}." for fact in facts)])
     if value is None:
         raise _Wrong(CONDITIONS, worked)
-    if value > GREATEST:
+    if value > LIMIT:
         raise _Wrong(CONDITIONS, f"{worked} It is too large.")
     walked.lines.append(f"{worked} {sentence.name}={value}." if sentence.name else f"{worked} So {value}.")
     walked.values.append(value)

@@ -7,16 +7,15 @@ ships.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nano.annotating import annotated, fenced, marked
-from nano.catalogue import CONCEPTS, LEVELS, least_families, seeds
+from nano.catalogue import CONCEPTS, LEVELS, drawn, least_families
 from nano.families import FAMILIES
 from nano.holdout import held_out_combination
 from nano.judging import LONGEST, judge_text
@@ -54,11 +53,6 @@ def example(role: str, seed: int, index: int) -> Example:
             return _MAKERS[role](rng)
         except DesignError:  # some combinations have no problem within the rules
             continue
-
-
-def stream(role: str, seed: int, start: int = 0, stride: int = 1) -> Iterator[Example]:
-    """Endless examples start, start + stride, ..."""
-    return (example(role, seed, index) for index in count(start, stride))
 
 
 @cache
@@ -99,9 +93,9 @@ def _of_one_family(size: int, rng: random.Random) -> tuple[str, ...]:
 
 @cache
 def _neighbours() -> dict[str, tuple[str, ...]]:
-    """For each concept the concepts that share a seed with it, as often as they do."""
+    """For each concept the concepts that were drawn together with it, as often as they were."""
     found: dict[str, list[str]] = {concept: [] for concept in CONCEPTS}
-    for concepts, _ in seeds():
+    for concepts, _ in drawn():  # with the few that no problem can have, for which no text is made
         for concept in concepts:
             found[concept] += [other for other in concepts if other != concept]
     return {concept: tuple(others) for concept, others in found.items()}

@@ -1,14 +1,15 @@
 """Trains all models from nothing: `python -m nano.train OUT`. Run it again to go on after a stop.
 
-Runs the waves of `schedule`, two trainings at a time, each in a process of its own; before the judges are trained, the
-generator writes the texts whose mistakes they learn. `python -m nano.install OUT` puts the weights into
-the package.
+Runs the waves of `schedule`, two trainings at a time, each in a process of its own; before judges and verifier are
+trained, the generator writes the texts whose mistakes they learn. How long each part took is logged in OUT/train.jsonl.
+`python -m nano.install OUT` puts the weights into the package.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from nano.fit import finished, fit
 from nano.packing import Source
 from nano.schedule import TRAININGS, WAVES, Training
 from nano.texts import example
+from nano.timing import timed
 
 
 def arguments() -> argparse.Namespace:
@@ -37,35 +39,52 @@ def main() -> None:
     chosen = arguments()
     logging.disable_progress_bar()
     if chosen.only:
-        return one(_scaled(TRAININGS[chosen.only], chosen.scale), chosen.out)
-    for wave in WAVES:
+        return one(TRAININGS[chosen.only], chosen.out, chosen.scale)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # an exit that ends the trainings too
+    for number, wave in enumerate(WAVES, 1):
         waiting = [training for training in wave if not finished(_scaled(training, chosen.scale), chosen.out)]
         if any(training.natural for training in waiting):
             natural.ensure(chosen.out, chosen.scale)
-        side_by_side([training.name for training in waiting], chosen)
+        if waiting:
+            with timed(chosen.out, f"wave {number}"):
+                side_by_side([training.name for training in waiting], chosen.out, chosen.scale)
 
 
-def one(training: Training, out: Path) -> None:
+def one(training: Training, out: Path, scale: float = 1.0) -> None:
     """One training, in this process."""
     source: Source = partial(example, training.texts, training.seed)
     if training.natural:
+        natural.ensure(out, scale)
         source = natural.mixed(source, training, out)
-    fit(training, out, source)
+    fit(_scaled(training, scale), out, source)
 
 
-def side_by_side(names: Sequence[str], chosen: argparse.Namespace) -> None:
-    """Trainings in processes of their own, two at a time. Exits with the status of the first that fails."""
+def side_by_side(names: Sequence[str], out: Path, scale: float) -> None:
+    """Trainings in processes of their own, two at a time.
+
+    Exits where one fails; none outlives this call, so that no later start meets one in its folder.
+    """
     waiting, running = list(names), list[subprocess.Popen[bytes]]()
-    while waiting or running:
-        while waiting and len(running) < 2:
-            command = [sys.executable, "-m", "nano.train", str(chosen.out)]
-            command += ["--only", waiting.pop(0), "--scale", str(chosen.scale)]
-            running.append(subprocess.Popen(command))
-        for process in [process for process in running if process.poll() is not None]:
-            running.remove(process)
-            if process.returncode:
-                sys.exit(process.returncode)
-        time.sleep(1)
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2:
+                command = [sys.executable, "-m", "nano.train", str(out), "--only", waiting.pop(0)]
+                running.append(subprocess.Popen([*command, "--scale", str(scale)]))
+            running = _still_running(running)
+            time.sleep(1)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+
+
+def _still_running(running: Sequence[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
+    """Those that have not ended. Exits with the status of the first that failed."""
+    for process in running:
+        if process.poll():
+            sys.exit(process.returncode if process.returncode > 0 else 1)  # negative: killed by a signal
+    return [process for process in running if process.returncode is None]
 
 
 def _scaled(training: Training, scale: float) -> Training:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from nano import spoiling, wrong
-from nano.catalogue import LEVELS
+from nano.catalogue import steps_of
 from nano.families import Family
 from nano.problems import DesignError, Draw, design
 from nano.sentences import Sentence
@@ -35,14 +35,10 @@ def text_of(sentences: Sequence[Sentence]) -> str:
     return " ".join(sentence.text for sentence in sentences)
 
 
-def ill_posed(level: str, rng: random.Random, kinds: Sequence[str] = ()) -> Sentences:
-    """A problem with one defect, of `kinds` or of any kind, that shows in the problem alone.
-
-    Raises DesignError where none was found.
-    """
-    weights = {kind: weight for kind, weight in _WEIGHTS.items() if not kinds or kind in kinds}
+def ill_posed(level: str, rng: random.Random) -> Sentences:
+    """A problem with one defect that shows in the problem alone. Raises DesignError where none was found."""
     for _ in range(20):
-        kind = rng.choices(tuple(weights), tuple(weights.values()))[0]
+        kind = rng.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()))[0]
         made = design((), level, rng, draw=_spoiling(kind, level, rng))
         sentences: Sentences | None = tuple(step.sentence for step in made.steps)
         if kind in spoiling.DEFECTS and sentences:
@@ -55,4 +51,4 @@ def ill_posed(level: str, rng: random.Random, kinds: Sequence[str] = ()) -> Sent
 def _spoiling(kind: str, level: str, rng: random.Random) -> Draw:
     if kind not in _DESIGNS:
         return Family.draw
-    return wrong.at_one_place(_DESIGNS[kind], LEVELS.index(level) + 1, rng)
+    return wrong.at_one_place(_DESIGNS[kind], steps_of(level), rng)

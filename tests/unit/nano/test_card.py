@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nano import card, curve
+from nano import card, curve, logs, timing
 
 SHAPE = {"start": "solver", "qwen": True}
 LOG: list[dict[str, Any]] = [
@@ -59,6 +59,47 @@ def test_the_card_gets_its_tables_and_nothing_else_changes(tmp_path: Path, monke
     assert copy.read_text(encoding="utf-8") == once
     assert once.startswith("# The embedded models\n")
     assert "holdout.py" in once
+
+
+def test_the_card_says_how_long_the_whole_training_took(tmp_path: Path) -> None:
+    write(tmp_path / "judge-b" / "log.jsonl", LOG)
+    for part in timing.PARTS:
+        with timing.timed(tmp_path, part):
+            pass
+    lines = [{**line, "seconds": 600.0} if "seconds" in line else line for line in logs.read(tmp_path / timing.LOG)]
+    write(tmp_path / timing.LOG, lines)
+    assert card.in_all(tmp_path) == (
+        "Together 0 M tokens, in 40 minutes on two cores (wave 1 10, wave 2 10, generator's texts 10, wave 3 10; "
+        "interruptions left out)."
+    )
+
+
+def test_the_card_adds_what_was_stopped_and_names_what_it_cannot_know(tmp_path: Path) -> None:
+    """Wave 1 was stopped and went on; wave 2 was killed once, and later stopped."""
+    write(tmp_path / "judge-b" / "log.jsonl", LOG)
+    events = [("wave 1", "begin"), ("wave 1", "stopped"), ("wave 1", "begin"), ("wave 1", "end"), ("wave 2", "begin")]
+    events += [("wave 2", "begin"), ("wave 2", "stopped")]
+    rows = [{"part": part, "event": event, "time": 0} for part, event in events]
+    write(tmp_path / timing.LOG, [row if row["event"] == "begin" else {**row, "seconds": 60.0} for row in rows])
+    assert card.in_all(tmp_path) == (
+        "Together 0 M tokens, in 3 minutes on two cores (wave 1 2, wave 2 1; interruptions left out). Not counted: "
+        "wave 2, not finished; generator's texts, not finished; wave 3, not finished; starts that were killed: 1."
+    )
+
+
+def test_without_a_log_of_the_whole_the_card_adds_the_waves_and_says_so(tmp_path: Path) -> None:
+    """The judges and the verifier take 10 minutes each, two at a time: 20 in all."""
+    for name in ("judge-a", "judge-b", "verifier"):
+        write(tmp_path / name / "log.jsonl", [*LOG[:-1], {**LOG[-1], "seconds": 600}])
+    said = card.in_all(tmp_path)
+    assert said.startswith("Together 2 M tokens, in about 20 minutes on two cores by their own logs: without ")
+    assert "generator's texts" in said
+
+
+def test_a_part_that_fails_is_logged_as_stopped(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), timing.timed(tmp_path, "wave 1"):
+        raise KeyboardInterrupt
+    assert [line["event"] for line in logs.read(tmp_path / timing.LOG)] == ["begin", "stopped"]
 
 
 def test_a_card_without_marks_is_refused() -> None:

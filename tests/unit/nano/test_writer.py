@@ -14,7 +14,7 @@ from itertools import pairwise
 import pytest
 
 from nano.benchmark import PATH as BENCHMARK
-from nano.benchmark import designs, rows
+from nano.benchmark import rows
 from nano.catalogue import CONCEPTS, LEVELS, least_families, seeds
 from nano.catalogue import PATH as CATALOGUE
 from nano.families import BY_KEY, FAMILIES, Family
@@ -22,10 +22,11 @@ from nano.holdout import held_out_chain, held_out_combination, held_out_phrase
 from nano.problems import Design, DesignError, Rule, completion, design
 from nano.seeds import PATH as SEEDS
 from nano.seeds import rows as seed_rows
-from nano.sentences import read_problem
+from nano.sentences import Sentence, read_problem
 from nano.solutions import work_out
 from nano.solving import walk
-from nano.texts import ROLES, VARIANTS, example, request, template
+from nano.texts import ROLES, VARIANTS, example, fitting_level, request, template
+from promptcot.nano.findings import can_be_had
 
 COUNT = 2000
 EVERY = (*ROLES, *VARIANTS)
@@ -68,6 +69,25 @@ def problems(role: str) -> list[str]:
     return [m[1] for body in bodies if (m := re.search(r"BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM", body))]
 
 
+@cache
+def benchmark() -> list[tuple[str, list[Sentence]]]:
+    """The level and the sentences of each problem in the file."""
+    written = [json.loads(line) for line in BENCHMARK.read_text().splitlines()]
+    return [(row["level"], read_problem(row["problem"])) for row in written]
+
+
+def in_every_wording(sentence: Sentence) -> list[str]:
+    assert sentence.family is not None
+    return [wording.format_map(sentence.shown) for wording in sentence.family.wordings]
+
+
+def concepts_in(role: str) -> list[tuple[str, ...]]:
+    """The combinations of concepts in the prompts of a role, and in what an annotator finds."""
+    asked = [tuple(re.findall(r"^\d\. (.+)$", prompt, re.M)) for prompt, _ in texts(role)]
+    found = [tuple(json.loads(m[1])) for _, text in texts(role) if (m := re.search(r"```python\n(.+)\n```", text))]
+    return [*filter(None, asked), *found]
+
+
 def drawn(count: int, seed: int, rule: Rule = ANYTHING) -> list[Design]:
     rng = random.Random(seed)
     made: list[Design] = []
@@ -98,7 +118,8 @@ def test_no_training_text_has_a_held_out_chain(role: str) -> None:
 def test_no_training_text_has_a_held_out_phrase(role: str) -> None:
     """Neither those of the benchmark nor any other, wherever it stands."""
     everything = "\n".join(prompt + completion for prompt, completion in texts(role))
-    phrases = [made.steps[0].valued for made in designs() if made.level == LEVELS[0]]
+    phrases = [phrase for level, [one, *_] in benchmark() if level == LEVELS[0] for phrase in in_every_wording(one)]
+    assert len(phrases) == 2 * 67
     assert not [phrase for phrase in phrases if re.search(re.escape(phrase) + r"(?!\d)", everything)]
     literal = [
         m[0]
@@ -110,9 +131,10 @@ def test_no_training_text_has_a_held_out_phrase(role: str) -> None:
     assert not [phrase for phrase in literal if held_out_phrase(phrase)]
 
 
-@pytest.mark.parametrize("role", [role for role in EVERY if "generator" in role or "judge" in role])
+@pytest.mark.parametrize("role", [role for role in EVERY if role not in ("solver", "verifier")])
 def test_no_training_text_has_a_held_out_combination(role: str) -> None:
-    found = [tuple(re.findall(r"^\d\. (.+)$", prompt, re.M)) for prompt, _ in texts(role)]
+    found = concepts_in(role)
+    assert len(found) == COUNT
     assert all(2 <= len(concepts) <= 3 and set(concepts) <= set(CONCEPTS) for concepts in found)
     assert not any(held_out_combination(concepts) for concepts in found)
 
@@ -228,12 +250,25 @@ def test_every_concept_of_a_request_is_in_the_generators_text() -> None:
         assert len(re.findall(r"^Step ", written, re.M)) == steps >= least_families(tuple(concepts))
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_request_is_as_likely_to_be_of_each_length_as_the_page_says(level: str) -> None:
+def test_a_request_asks_for_a_level_that_can_hold_its_concepts_and_for_each_often() -> None:
     rng = random.Random(4)
     asked = [request(rng) for _ in range(600)]
     assert all(prompt.endswith(f"Level: {stated}\n") for _, stated, prompt in asked)
-    assert sum(stated == level for _, stated, _ in asked) > 60
+    beyond = [LEVELS.index(stated) + 1 - least_families(concepts) for concepts, stated, _ in asked]
+    assert set(beyond) == {0, 1, 2}
+    assert beyond.count(0) > 300
+    levels = [stated for _, stated, _ in asked]
+    assert min(levels.count(level) for level in LEVELS) > 600 / 6
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_level_is_mostly_the_shortest_that_fits(size: int) -> None:
+    """Half for concepts of one family, 60 % for those of two, and always the longest for three."""
+    rng = random.Random(5)
+    concepts = next(concepts for concepts, _ in seeds() if least_families(concepts) == size)
+    found = [fitting_level(concepts, rng) for _ in range(1000)]
+    share = found.count(LEVELS[size - 1]) / 1000
+    assert share == pytest.approx({1: 0.5, 2: 0.6, 3: 1.0}[size], abs=0.06)
 
 
 def test_the_kinds_of_rationale_have_the_lines_of_the_page() -> None:
@@ -258,10 +293,13 @@ def test_a_reference_is_used_once_and_every_name_is_defined() -> None:
 
 
 def test_benchmark_is_held_out_and_as_written() -> None:
-    made = designs()
-    assert [sum(one.level == level for one in made) for level in LEVELS] == [67, 67, 66]
-    for one in made:
-        assert held_out_chain(one.keys) if len(one.keys) > 1 else all(map(held_out_phrase, one.steps[0].phrases))
+    """The shorter problems by their numbers, in either wording; the longer ones by their chain of families."""
+    found = benchmark()
+    assert [sum(level == other for other, _ in found) for level in LEVELS] == [67, 67, 66]
+    for level, sentences in found:
+        keys = [sentence.family.key for sentence in sentences if sentence.family]
+        assert len(keys) == len(sentences) == LEVELS.index(level) + 1
+        assert held_out_chain(keys) if len(keys) > 1 else all(map(held_out_phrase, in_every_wording(sentences[0])))
     assert [json.loads(line) for line in BENCHMARK.read_text().splitlines()] == rows()
 
 
@@ -276,6 +314,7 @@ def test_catalogue_is_as_written_and_its_counts_are_flat() -> None:
     written = [json.loads(line) for line in CATALOGUE.read_text().splitlines()]
     assert [(tuple(row["concepts"]), row["level"]) for row in written] == seeds()
     assert len(written) >= 400
+    assert all(can_be_had(row["concepts"], row["level"]) for row in written)
     counts: dict[tuple[str, str], int] = {}
     for row in written:
         assert LEVELS.index(row["level"]) + 1 == least_families(tuple(row["concepts"]))
