@@ -159,8 +159,13 @@ def _miscalculated(parts: list[list[str]], rng: random.Random) -> bool:
     if not places:
         return False
     i, j = rng.choice(places)
-    parts[i][j] = _RESULT.sub(lambda found: str(spoiling.another_number(int(found[0]), rng)), parts[i][j])
+    parts[i][j] = miscalculated(parts[i][j], rng)
     return True
+
+
+def miscalculated(part: str, rng: random.Random) -> str:
+    """A sum with a wrong result, or a name with a wrong value."""
+    return _RESULT.sub(lambda found: str(spoiling.another_number(int(found[0]), rng)), part)
 
 
 def noisy(made: Design, rng: random.Random) -> str:

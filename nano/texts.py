@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nano.annotating import annotated, fenced, marked
 from nano.catalogue import CONCEPTS, LEVELS, drawn, least_families
+from nano.dense import dense
 from nano.families import FAMILIES
 from nano.holdout import held_out_combination
 from nano.judging import LONGEST, judge_text
@@ -34,6 +35,7 @@ VARIANTS = {
 }
 ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
+DENSE = 0.4  # of the texts of the judges
 ILL_POSED = {"solver": 0.2, "verifier": 0.5}
 
 
@@ -191,7 +193,7 @@ def _verifier(rng: random.Random) -> Example:
 
 def _judge(judge: str) -> Callable[[random.Random], Example]:
     def make(rng: random.Random) -> Example:
-        made = draft(*asked(rng), judge, rng)
+        made = (dense if rng.random() < DENSE else draft)(*asked(rng), judge, rng)
         prompt = template("judge").render(concepts=made.concepts, level=made.level, material=made.material)
         return Example(prompt, made.judgement.reply)
 
