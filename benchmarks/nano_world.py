@@ -26,6 +26,7 @@ from _nano import AT_ONCE, SEED, Models, judged, make, make_without_verify, plan
 from _options import Options, verdict
 from local_engine import complete, prompts_of
 
+from nano.asking import graded
 from nano.planting import KINDS
 from nano.texts import example
 from promptcot import nano
@@ -168,11 +169,8 @@ async def on_planted(models: Models, count: int, folder: Path) -> list[Line]:
 async def on_benchmark(role: str, models: Models, options: argparse.Namespace, folder: Path) -> list[Line]:
     """The accuracy on the held-out problems, mean over samples, in all and by level."""
     rows = list(islice(read_rows(nano.benchmark_path()), 0, None, options.every))
-    right: dict[str, list[bool]] = {row["id"]: [] for row in rows}
-    for trace in await solved(role, rows, options.samples, models, folder):
-        gold = trace["reference_solution"].rsplit("####")[-1].strip()
-        right[trace["id"]].append(f"\\boxed{{{gold}}}" in trace["completion"].rsplit("</think>")[-1])
-    means = {row["id"]: sum(right[row["id"]]) / options.samples for row in rows}
+    right = graded(await solved(role, rows, options.samples, models, folder), benchmark="nano")
+    means = {row["id"]: sum(right.get(row["id"], [])) / options.samples for row in rows}
     target = {"least": 0.75} if role == "solver" else {"most": 0.25}
     lines = [_mean(f"{role} on the benchmark", list(means.values()), **target)]
     by_level = [[means[row["id"]] for row in rows if row["level"] == level] for level in LEVELS]

@@ -6,7 +6,6 @@ The generator writes for combinations that training may see. What is right and w
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,9 @@ from nano.asking import replies
 from nano.packing import Source
 from nano.schedule import GENERATOR, Training
 from nano.texts import Example, judged, request
+from promptcot.storage.atomic import write_whole
+from promptcot.storage.json import dumps
+from promptcot.storage.rows import read_rows
 
 COUNT = 12_000
 SAMPLING = {"temperature": 0.8, "max_tokens": 400}  # a higher temperature than in use: more mistakes
@@ -24,11 +26,8 @@ def ensure(out: Path, scale: float = 1.0) -> Path:
     """Write the texts of the generator in `out`, once; the file."""
     path = out / "natural.jsonl"
     if not path.exists():
-        part = path.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as file:
-            for row in _written(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or 64):
-                print(json.dumps(row), file=file)
-        part.rename(path)
+        rows = _written(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or 64)
+        write_whole(path, b"".join(map(dumps, rows)))
     return path
 
 
@@ -43,7 +42,7 @@ def _written(folder: Path, count: int) -> Iterator[dict[str, object]]:
 
 def mixed(source: Source, training: Training, out: Path) -> Source:
     """`source`, with the share `training.natural` of its texts replaced by judgements of the generator's texts."""
-    rows = [json.loads(line) for line in (out / "natural.jsonl").open(encoding="utf-8")]
+    rows = list(read_rows(out / "natural.jsonl"))
 
     def text(index: int) -> Example:
         rng = random.Random(f"nano mixed {training.name} {training.seed} {index}")
