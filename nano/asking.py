@@ -1,9 +1,11 @@
-"""Asks a model in a folder through the package's engine, several times as fast as transformers' `generate`."""
+"""Asks a model in a folder through the package's engine, several times as fast as transformers' `generate`.
+
+Which answers are right is left to the package's grader.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import promptcot
 SAMPLING = {"temperature": 0.6, "max_tokens": 400}
 """Of solvers and students, as in the recipe `nano`."""
 CONCURRENCY = 256
-_BOXED = re.compile(r"\\boxed\{(\d+)\}")
 
 
 def replies(
@@ -33,7 +34,23 @@ def replies(
     )
 
 
-def answer(completion: str) -> str | None:
-    """The boxed number of an answer, if it has one."""
-    boxed = _BOXED.findall(completion)
-    return boxed[-1] if boxed else None
+def all_replies(
+    folder: Path, rows: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any], n: int, seed: int
+) -> list[promptcot.Row]:
+    """The same, for a measurement: raises SystemExit where a call failed, since shares are of all texts."""
+    found = replies(folder, rows, sampling, n, seed)
+    if found.failed or len(found) != n * len(rows):
+        why = found.failed[0].get("error") if found.failed else found.problem
+        raise SystemExit(f"{folder}: {n * len(rows) - len(found)} of {n * len(rows)} texts are missing ({why})")
+    return list(found)
+
+
+def graded(traces: Iterable[Mapping[str, Any]], benchmark: str | None = None) -> dict[str, list[bool]]:
+    """Which answers to each problem are right, by id; golds are in `answer`, or those of a benchmark."""
+    found = promptcot.grade(list(traces), benchmark=benchmark)
+    if found.unfit:
+        raise SystemExit(f"{found.unfit} answers cannot be graded: {'; '.join(found.notes)}")
+    right: dict[str, list[bool]] = {}
+    for row in found.rows:
+        right.setdefault(str(row["id"]), []).append(row["correct"] is True)
+    return right

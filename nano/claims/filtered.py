@@ -6,34 +6,29 @@ the same way, which leaves out problems that most of its traces refuse.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from nano.claims import pools
+from nano.claims import students
 from nano.claims.claim import Case, Claim, Comparison, Values
-from nano.claims.pools import EARLY
+from nano.claims.pools import EARLY, labelled
 from nano.claims.running import main
-from nano.claims.sizes import Sizes
-from nano.claims.students import drawn_equal, student
-
-
-def prepare(out: Path, sizes: Sizes) -> None:
-    pools.ensure(out, EARLY, sizes.early)
+from nano.claims.students import ACCURACY, TESTS, TRUTH, drawn, student
 
 
 def measure(case: Case) -> Values:
     """A student of accepted problems, or of any."""
-    rows = pools.labelled(case.out, EARLY)
+    rows = labelled(case.out, EARLY, case.sizes)
     sets = {"filtered": [row for row in rows if row.accepted], "unfiltered": rows}
-    return student(case, drawn_equal(sets, case), case.sizes.tokens)
+    return student(case, drawn(sets, case, case.sizes.problems, case.sizes.least), case.sizes.tokens)
 
 
 CLAIM = Claim(
     "filtered",
     ("filtered", "unfiltered"),
     (Comparison("filtered", "unfiltered"),),
-    {"accuracy": "accuracy", "well_posed": "well-posed", "labels": "labels right", "problems": "problems"},
+    {**ACCURACY, **TRUTH},
     measure,
-    prepare,
+    ("problems", "least", "tokens", *TESTS),
+    lambda sizes: students.about(sizes, sizes.tokens),
+    pool=EARLY,
 )
 
 if __name__ == "__main__":

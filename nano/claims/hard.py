@@ -1,44 +1,50 @@
-"""Problems that the base model seldom solves teach a student more than equally many that it always solves.
+"""Problems that the base model solves at most half of the time teach a student more than those it mostly solves.
 
-`promptcot.select` chooses by the share of the base model's answers that agree with the solver's label.
+`promptcot.select` chooses by the share of the base model's answers that agree with the solver's label. Those that it
+never solves are in neither set, since many of them have a wrong label.
 """
 
 from __future__ import annotations
 
-import promptcot
-from nano.claims import pools
-from nano.claims.claim import Case, Claim, Comparison, Values
-from nano.claims.distilled import prepare
-from nano.claims.pools import MAIN, Row
-from nano.claims.running import main
-from nano.claims.students import drawn_equal, student
+from collections.abc import Sequence
 
-BANDS = {"hard": "0.2:0.6", "easy": "0.8:1"}
+import promptcot
+from nano.claims import students
+from nano.claims.claim import Case, Claim, Comparison, Values
+from nano.claims.pools import MAIN, Row, labelled
+from nano.claims.running import main
+from nano.claims.students import ACCURACY, TESTS, TRUTH, drawn, student
+
+BANDS = {"hard": "0.125:0.5", "easy": "0.75:1"}
 
 
 def measure(case: Case) -> Values:
-    """A student of problems within a band of pass rates; both bands give as many as the smaller one has."""
-    rows = pools.labelled(case.out, MAIN)
+    """A student of problems within a band of pass rates."""
+    rows = labelled(case.out, MAIN, case.sizes)
     sets = {name: selected(rows, band) for name, band in BANDS.items()}
-    return student(case, drawn_equal(sets, case), case.sizes.tokens)
+    return student(case, drawn(sets, case, case.sizes.problems, case.sizes.least), case.sizes.tokens)
 
 
-def selected(rows: list[Row], band: str) -> list[Row]:
+def selected(rows: Sequence[Row], band: str) -> list[Row]:
     """The problems whose pass rate is within a band, "LOW:HIGH"."""
     by_id = {row.id: row for row in rows}
-    told = [
-        {"id": row.id, "problem": row.problem, "answer": row.teacher.label, "pass_rate": row.base.rate} for row in rows
+    asked = [
+        {"id": row.id, "problem": row.problem, "answer": row.teacher.label, "pass_rate": row.base.rate}
+        for row in rows
+        if row.base.rate is not None
     ]
-    return [by_id[row["id"]] for row in promptcot.select(told, pass_rate=band, prompts="nano")]
+    return [by_id[row["id"]] for row in promptcot.select(asked, pass_rate=band, prompts="nano")]
 
 
 CLAIM = Claim(
     "hard",
     ("hard", "easy"),
     (Comparison("hard", "easy"),),
-    {"accuracy": "accuracy", "well_posed": "well-posed", "labels": "labels right", "problems": "problems"},
+    {**ACCURACY, **TRUTH},
     measure,
-    prepare,
+    ("problems", "least", "tokens", *TESTS),
+    lambda sizes: students.about(sizes, sizes.tokens),
+    pool=MAIN,
 )
 
 if __name__ == "__main__":

@@ -1,34 +1,34 @@
-"""More problems teach a student more, at equally many training tokens."""
+"""More problems teach a student more, at equally many training tokens and the same shares of levels."""
 
 from __future__ import annotations
 
-from nano.claims import pools
+from nano.claims import students
 from nano.claims.claim import Case, Claim, Comparison, Values
-from nano.claims.distilled import prepare
-from nano.claims.pools import MAIN
+from nano.claims.pools import MAIN, labelled
 from nano.claims.running import main
-from nano.claims.students import drawn, student
+from nano.claims.students import ACCURACY, TESTS, TRUTH, drawn, student
 
-VARIANTS = ("250 problems", "1000 problems", "4000 problems")
+VARIANTS = ("few", "some", "many")
+"""How many they are is in `Sizes.growing`, and in the table."""
 
 
 def measure(case: Case) -> Values:
-    """A student of so many problems, or of all that are labelled where the pool has fewer."""
-    count = case.sizes.growing[VARIANTS.index(case.variant)]
-    return student(case, drawn(pools.labelled(case.out, MAIN), count, case), case.sizes.long_tokens)
+    """A student of so many problems."""
+    most = case.sizes.growing[-1]
+    part = case.sizes.growing[VARIANTS.index(case.variant)] / most
+    rows = drawn({case.variant: labelled(case.out, MAIN, case.sizes)}, case, most, most, part)
+    return student(case, rows, case.sizes.growing_tokens)
 
 
 CLAIM = Claim(
     "more",
     VARIANTS,
-    (
-        Comparison(VARIANTS[1], VARIANTS[0]),
-        Comparison(VARIANTS[2], VARIANTS[1]),
-        Comparison(VARIANTS[2], VARIANTS[0]),
-    ),
-    {"accuracy": "accuracy", "AMC12": "AMC12", "AIME": "AIME", "HMMT-Feb": "HMMT-Feb", "problems": "problems"},
+    (Comparison("some", "few"), Comparison("many", "some"), Comparison("many", "few")),
+    {**ACCURACY, **TRUTH},
     measure,
-    prepare,
+    ("growing", "growing_tokens", *TESTS),
+    lambda sizes: students.about(sizes, sizes.growing_tokens),
+    pool=MAIN,
 )
 
 if __name__ == "__main__":

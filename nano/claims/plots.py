@@ -1,6 +1,10 @@
-"""Draws the claims and writes their tables: `python -m nano.claims.plots OUT`.
+"""Draws the claims and writes their tables into docs/claims.md.
 
-One figure per claim: a point per seed, and the mean with its 95 % interval. A claim without results has none.
+    python -m nano.claims.plots OUT    # take the results of OUT over into docs/claims, then draw and write
+    python -m nano.claims.plots        # draw and write from docs/claims alone
+
+Of OUT only results of its present weights and of today's sizes are taken. One figure per claim: a point per seed, and
+the mean with its 95 % interval. A claim without results has none.
 """
 
 from __future__ import annotations
@@ -14,27 +18,42 @@ from matplotlib.figure import Figure
 
 from nano.claims import distilled, filtered, hard, more, rationale, results, verify
 from nano.claims.claim import Claim, Result
+from nano.claims.sizes import FULL
 from nano.claims.statistics import mean, of_variant
 from nano.claims.writing import filled
+from promptcot.storage.atomic import write_whole
 
 CLAIMS = tuple(module.CLAIM for module in (rationale, filtered, verify, distilled, more, hard))
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m nano.claims.plots", description=__doc__)
-    parser.add_argument("out", type=Path, help="the folder that the claims were run with")
-    parser.add_argument("--docs", type=Path, default=DOCS, help="where claims.md and plots/ are")
+    parser = argparse.ArgumentParser(
+        prog="python -m nano.claims.plots", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path, nargs="?", help="the folder that the claims were run with")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where claims.md, claims/ and plots/ are")
     chosen = parser.parse_args()
-    page = chosen.docs / "claims.md"
-    text = page.read_text(encoding="utf-8")
     for claim in CLAIMS:
-        found = results.read(chosen.out, claim.name)
-        text = filled(text, claim, found)
+        if chosen.out is not None and (found := results.current(chosen.out, claim, FULL)):
+            results.write(chosen.docs / "claims", claim.name, _ordered(claim, found))
+        found = results.read(chosen.docs / "claims", claim.name)
         if found:
             draw(claim, found).savefig(chosen.docs / "plots" / f"claims-{claim.name}.png", dpi=110)
-        print(f"{claim.name}: {len(found)} results")
-    page.write_text(text, encoding="utf-8")
+        print(f"{claim.name}: {len(found)} results in {chosen.docs / 'claims'}")
+    write_whole(chosen.docs / "claims.md", written(chosen.docs).encode())
+
+
+def _ordered(claim: Claim, found: Sequence[Result]) -> list[Result]:
+    return sorted(found, key=lambda one: (claim.variants.index(one.variant), one.seed))
+
+
+def written(docs: Path) -> str:
+    """The page with the results in `docs/claims`."""
+    text = (docs / "claims.md").read_text(encoding="utf-8")
+    for claim in CLAIMS:
+        text = filled(text, claim, results.read(docs / "claims", claim.name))
+    return text
 
 
 def draw(claim: Claim, found: Sequence[Result]) -> Figure:

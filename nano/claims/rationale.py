@@ -1,21 +1,23 @@
 """A rationale that designs the problem first makes more problems well-posed, at equal training tokens.
 
-All generators start from the solver's weights and write for the same held-out combinations.
+All generators start from the solver's weights and write for the same held-out combinations, at two temperatures: the
+lower one suits a generator that has to guess numbers, at the cost of variety.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
+from functools import cache
 
-from nano.asking import replies
+from nano.asking import all_replies
 from nano.claims.claim import Case, Claim, Comparison, Values
 from nano.claims.running import main
 from nano.claims.sizes import Sizes
 from nano.fit import fit
 from nano.schedule import GENERATOR, Training
 from nano.texts import example, request
+from promptcot.core.parsing.blocks import Blocks, Unreadable, parse
 from promptcot.nano.findings import Finding, finding
 
 ROLES = {
@@ -24,40 +26,50 @@ ROLES = {
     "labels only": "generator-labels",
     "none": "generator-none",
 }
-TOKENS = ("0.9 M", "2 M")
-SAMPLING = {"temperature": 0.7, "max_tokens": 400}
-_PROBLEM = re.compile(r"<!-- BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM -->", re.S)
+TEMPERATURES = {0.7: "", 0.3: "_at_0.3"}
+"""What the names of the values end with."""
+_PROBLEM = Blocks(("problem",))
 _Request = tuple[tuple[str, ...], str, str]
 
 
 def measure(case: Case) -> Values:
     """Train a generator and read what it writes; all shares are of all texts."""
-    kind, _, tokens = case.variant.partition(", ")
     training = Training(
         case.training,
-        ROLES[kind],
-        case.sizes.generators[TOKENS.index(tokens)],
+        ROLES[case.variant],
+        case.sizes.generators,
         start="solver",
         rate=GENERATOR.rate,
         seed=case.seed,
         checks=0,
     )
     fit(training, case.out, lambda index: example(training.texts, training.seed, index))
-    found = [one for one in written(case) if one is not None]
+    return {
+        f"{name}{end}": value
+        for temperature, end in TEMPERATURES.items()
+        for name, value in shares(list(written(case, temperature))).items()
+    }
+
+
+def shares(texts: list[Finding | None]) -> Values:
+    """What the checker finds in texts; None is a text without a problem."""
+    found = [one for one in texts if one is not None]
     counts = {
         "well_posed": sum(one.well_posed for one in found),
+        "well_posed_distinct": len({one.problem for one in found if one.well_posed}),
         "parsed": len(found),
         "wholly_right": sum(one.wholly_right for one in found),
         "distinct": len({one.problem for one in found}),
     }
-    return {name: count / case.sizes.combinations for name, count in counts.items()}
+    return {name: count / len(texts) for name, count in counts.items()}
 
 
-def written(case: Case) -> Iterator[Finding | None]:
+def written(case: Case, temperature: float) -> Iterator[Finding | None]:
     """What the checker finds in the problem for each held-out combination; None for a text without one."""
     asked = held_out(case.sizes)
     rows = [{"id": str(place), "prompt": prompt} for place, (_, _, prompt) in enumerate(asked)]
-    for row in replies(case.out / case.training, rows, SAMPLING, 1, case.seed):
+    sampling = {"temperature": temperature, "max_tokens": 400}
+    for row in all_replies(case.out / case.training, rows, sampling, 1, case.seed):
         concepts, level, _ = asked[int(row["id"])]
         problem = problem_in(row["completion"])
         made = {"problem": problem, "foundational_concepts": [*concepts], "level": level}
@@ -65,11 +77,12 @@ def written(case: Case) -> Iterator[Finding | None]:
 
 
 def problem_in(text: str) -> str | None:
-    """The problem that a generator wrote, with whatever rationale; None where its block is broken."""
-    match = _PROBLEM.search(text)
-    return match[1] if match else None
+    """The problem that a generator wrote, with whatever rationale before it; None where its block is broken."""
+    found = parse(text, blocks=_PROBLEM)
+    return None if isinstance(found, Unreadable) else found["problem"]
 
 
+@cache
 def held_out(sizes: Sizes) -> list[_Request]:
     """Different combinations that no training text has, with a level and the generator's prompt; always the same."""
     rng = random.Random("nano claims held-out combinations")
@@ -80,23 +93,32 @@ def held_out(sizes: Sizes) -> list[_Request]:
     return list(found.values())
 
 
-def _comparisons(tokens: str) -> tuple[Comparison, ...]:
-    names = [f"{kind}, {tokens}" for kind in ROLES]
-    return (
-        Comparison(names[0], names[3], target=0.25),
-        Comparison(names[0], names[2]),
-        Comparison(names[0], names[1]),
-        Comparison(names[2], names[3], claimed=False),
-        Comparison(names[1], names[3], claimed=False),
-    )
-
-
 CLAIM = Claim(
     "rationale",
-    tuple(f"{kind}, {tokens}" for tokens in TOKENS for kind in ROLES),
-    tuple(comparison for tokens in TOKENS for comparison in _comparisons(tokens)),
-    {"well_posed": "well-posed", "parsed": "parsed", "wholly_right": "wholly right", "distinct": "distinct"},
+    tuple(ROLES),
+    (
+        Comparison("design-first", "none", target=0.25),
+        Comparison("design-first", "labels only"),
+        Comparison("design-first", "after the fact"),
+        Comparison("design-first", "none", value="well_posed_at_0.3"),
+        Comparison("labels only", "none", claimed=False),
+        Comparison("after the fact", "none", claimed=False),
+    ),
+    {
+        "well_posed": "well-posed",
+        "well_posed_distinct": "well-posed and distinct",
+        "well_posed_at_0.3": "well-posed at 0.3",
+        "well_posed_distinct_at_0.3": "well-posed and distinct at 0.3",
+        "wholly_right": "wholly right",
+        "parsed": "with a problem",
+    },
     measure,
+    ("generators", "combinations"),
+    lambda sizes: (
+        f"Each generator learns {sizes.generators / 1e6:g} M tokens and writes for {sizes.combinations:,} "
+        "combinations at each temperature."
+    ),
+    start="solver",
 )
 
 if __name__ == "__main__":

@@ -1,28 +1,39 @@
-"""The results of a claim, as JSON lines in `OUT/claims/NAME.jsonl`: one line for each variant and seed."""
+"""The results of a claim, as JSON lines in `NAME.jsonl` of a folder: one line for each variant and seed.
+
+Where they are measured the folder is `OUT/claims`; those that the page shows are in `docs/claims`.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from nano.claims.claim import Result
+from nano.claims.claim import Claim, Result
+from nano.claims.sizes import Sizes
+from promptcot.storage.atomic import write_whole
+from promptcot.storage.json import dumps
+from promptcot.storage.rows import read_rows
 
 
-def results_path(out: Path, name: str) -> Path:
-    return out / "claims" / f"{name}.jsonl"
+def read(folder: Path, name: str) -> list[Result]:
+    """All results of a claim; none where it was never run. Raises InputError for a line that cannot be read."""
+    path = folder / f"{name}.jsonl"
+    return [Result(**row) for row in read_rows(path, may_be_empty=True)] if path.exists() else []
 
 
-def read(out: Path, name: str) -> list[Result]:
-    """All results of a claim so far; none where it was never run."""
-    path = results_path(out, name)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Result(**json.loads(line)) for line in lines]
+def current(out: Path, claim: Claim, sizes: Sizes) -> list[Result]:
+    """The results of these sizes, and of the weights and the pool that `out` has now."""
+    found = read(out / "claims", claim.name)
+    basis = claim.basis(out, sizes) if found else {}
+    return [result for result in found if result.basis == basis]
 
 
-def add(out: Path, name: str, result: Result) -> None:
-    """Append one result."""
-    path = results_path(out, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        print(json.dumps(asdict(result)), file=file)
+def write(folder: Path, name: str, results: Sequence[Result]) -> None:
+    """Write the results of a claim; the file is never half written."""
+    write_whole(folder / f"{name}.jsonl", b"".join(dumps(asdict(result)) for result in results))
+
+
+def add(folder: Path, name: str, result: Result) -> None:
+    """Add one result."""
+    write(folder, name, [*read(folder, name), result])

@@ -1,4 +1,4 @@
-"""Runs a claim: prepares what its cases share, and measures those that have no result yet, two at a time.
+"""Runs a claim: makes its pool, and measures the cases that have no result yet, two at a time.
 
 A claim that was stopped goes on with the cases that are missing, and a training where it was.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import shutil
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 from transformers.utils import logging
 
-from nano.claims import results
+from nano.claims import making, results
 from nano.claims.claim import Case, Claim, Result, Values
 from nano.claims.rehearsal import rehearse
 from nano.claims.sizes import FULL, SMALLEST, Sizes
@@ -34,39 +34,56 @@ def main(claim: Claim) -> None:
     """The command line of a claim."""
     chosen = arguments(claim)
     logging.disable_progress_bar()
-    out = rehearse(chosen.out) if chosen.smallest else chosen.out
-    cases = waiting(claim, out, chosen.seeds, SMALLEST if chosen.smallest else FULL)
-    if cases:
-        claim.prepare(out, cases[0].sizes)
-        run(claim, cases)
+    out, sizes = (rehearse(chosen.out), SMALLEST) if chosen.smallest else (chosen.out, FULL)
+    cases = waiting(claim, out, chosen.seeds, sizes)
+    if cases and claim.pool is not None:
+        making.ensure(out, claim.pool, sizes)
+    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as processes:
+        run(claim, cases, processes)
 
 
 def waiting(claim: Claim, out: Path, seeds: int, sizes: Sizes) -> list[Case]:
     """The cases without a result, seed by seed, so that a claim that is stopped has something of every variant."""
-    finished = {(result.variant, result.seed) for result in results.read(out, claim.name)}
+    finished = {(result.variant, result.seed) for result in results.current(out, claim, sizes)}
     every = [(variant, seed) for seed in range(1, seeds + 1) for variant in claim.variants]
-    return [Case(claim.name, *one, out, sizes) for one in every if one not in finished]
+    basis = claim.basis(out, sizes)
+    return [Case(claim.name, *one, out, sizes, basis) for one in every if one not in finished]
 
 
-def run(claim: Claim, cases: Sequence[Case]) -> None:
-    """Measure the cases and write down each result as it comes. After a failure the cases under way still end."""
-    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as processes:
-        futures = {processes.submit(measured, claim, case): case for case in cases}
-        try:
-            for future in as_completed(futures):
-                case, values = futures[future], future.result()
-                results.add(case.out, claim.name, Result(case.variant, case.seed, values))
-                print(f"{claim.name}: {case.variant}, seed {case.seed}: {values}", flush=True)
-        except BaseException:
-            processes.shutdown(cancel_futures=True)
-            raise
+def run(claim: Claim, cases: Sequence[Case], processes: Executor) -> None:
+    """Measure the cases and write down each result as it comes.
+
+    Where one fails, the other that is under way still ends, its result is kept, and no further one begins.
+    """
+    under_way: dict[Future[Values], Case] = {}
+    try:
+        for case in cases:
+            if len(under_way) == AT_ONCE:
+                _keep(claim, under_way, FIRST_COMPLETED)
+            under_way[processes.submit(measured, claim.measure, case)] = case
+    finally:
+        _keep(claim, under_way, ALL_COMPLETED)
 
 
-def measured(claim: Claim, case: Case) -> Values:
-    """Measure a case; its weights are not kept, and the makers of its texts are ended."""
+def _keep(claim: Claim, under_way: dict[Future[Values], Case], when: str) -> None:
+    """Write down the results that there are; after that, raise what went wrong in a case."""
+    failures = []
+    for future in wait(under_way, return_when=when).done:
+        case = under_way.pop(future)
+        if (failure := future.exception()) is not None:
+            failures.append(failure)
+            continue
+        results.add(case.out / "claims", claim.name, Result(case.variant, case.seed, future.result(), case.basis))
+        shutil.rmtree(case.out / case.training, ignore_errors=True)  # weights and state, once they are measured
+        print(f"{claim.name}: {case.variant}, seed {case.seed}: {future.result()}", flush=True)
+    if failures:
+        raise failures[0]
+
+
+def measured(measure: Callable[[Case], Values], case: Case) -> Values:
+    """Measure a case; the processes that made its texts are ended."""
     logging.disable_progress_bar()
-    values = claim.measure(case)
+    values = measure(case)
     for maker in multiprocessing.active_children():
         maker.terminate()
-    shutil.rmtree(case.out / case.training, ignore_errors=True)
     return values

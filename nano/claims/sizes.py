@@ -1,8 +1,11 @@
-"""How large the claims are measured: at full size, meant for an hour and a half on two cores, or to see them run."""
+"""How large the claims are measured: at full size, or as small as possible to see them run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+Levels = tuple[int, int, int]
+"""A number for each level, from the shortest problems to the longest."""
 
 
 @dataclass(frozen=True)
@@ -10,25 +13,30 @@ class Sizes:
     """Tokens, problems and samples of all claims.
 
     Attributes:
-        generators: tokens of the generators of `rationale`, by name.
-        combinations: held-out combinations for which such a generator writes.
-        early, main: combinations for which the generator of a pool writes.
-        problems: at most so many for a student of `filtered`, `verify` and `hard`; `tokens` are those of its training.
-        growing: numbers of problems of `more`, the largest also of `distilled`; `long_tokens` are those of a training.
+        generators: tokens of a generator of `rationale`.
+        combinations: held-out combinations for which such a generator writes, at each temperature.
+        early, main: prompts of each level for the generator of a pool. Longer problems are more often ill-posed, or
+            like the benchmark, so that more are asked for.
+        problems: at most so many for a student of `filtered`, `verify` and `hard`, and at least `least`; `tokens` are
+            those of its training.
+        growing: numbers of problems of `more`, whose trainings have `growing_tokens`; the largest also of `distilled`,
+            with `distilled_tokens`.
         benchmark, samples: held-out problems on which a student is tested, and answers to each.
     """
 
-    generators: tuple[float, float] = (0.9e6, 2e6)
-    combinations: int = 1000
-    early: int = 2000
-    main: int = 6000
-    problems: int = 600
-    tokens: float = 0.5e6
-    growing: tuple[int, int, int] = (250, 1000, 4000)
-    long_tokens: float = 0.8e6
+    generators: float = 3e6
+    combinations: int = 400
+    early: Levels = (300, 500, 800)
+    main: Levels = (600, 800, 1400)
+    problems: int = 200
+    least: int = 60
+    tokens: float = 0.3e6
+    growing: tuple[int, int, int] = (75, 200, 600)
+    growing_tokens: float = 0.5e6
+    distilled_tokens: float = 0.8e6
     benchmark: int = 200
-    samples: int = 4
+    samples: int = 2
 
 
 FULL = Sizes()
-SMALLEST = Sizes((4e3, 8e3), 8, 24, 24, 8, 4e3, (4, 8, 16), 4e3, 8, 1)
+SMALLEST = Sizes(4e3, 8, (12, 12, 12), (12, 12, 12), 9, 3, 4e3, (3, 6, 12), 4e3, 4e3, 8, 1)

@@ -15,6 +15,13 @@ from promptcot.core.statistics.differences import Difference, of_means
 
 Outcome = Literal["not measured", "holds", "fails", "below target"]
 
+LEAST_SEEDS = 3
+
+
+def is_count(value: str) -> bool:
+    """Whether a value is a number of problems; all others are shares."""
+    return value.startswith("problems")
+
 
 def of_variant(results: Sequence[Result], variant: str, value: str) -> list[float]:
     """What was measured of a variant, seed by seed; empty where nothing was."""
@@ -23,8 +30,8 @@ def of_variant(results: Sequence[Result], variant: str, value: str) -> list[floa
 
 
 def mean(results: Sequence[Result], variant: str, value: str) -> Estimate:
-    """The mean over seeds of a share."""
-    return estimate(of_variant(results, variant, value))
+    """The mean over seeds; the interval of a share stays within 0 and 1."""
+    return estimate(of_variant(results, variant, value), bounds=None if is_count(value) else (0, 1))
 
 
 def difference(results: Sequence[Result], comparison: Comparison, value: str) -> Difference:
@@ -34,11 +41,12 @@ def difference(results: Sequence[Result], comparison: Comparison, value: str) ->
 
 
 def outcome(found: Difference, target: float) -> Outcome:
-    """A comparison holds where its whole interval is above 0, and the difference reaches the target.
+    """A comparison holds where its whole interval is above 0; the difference itself, not the interval, is compared
+    with the target.
 
-    Where no seed differs from another there is no interval, and the difference itself decides.
+    Where no seed differs from another there is no interval, and the difference decides alone.
     """
-    if found.difference is None or min(found.n_a, found.n_b) < 2:
+    if found.difference is None or min(found.n_a, found.n_b) < LEAST_SEEDS:
         return "not measured"
     low = found.difference if found.interval is None else found.interval[0]
     if low <= 0:

@@ -1,37 +1,71 @@
 """Students: the base model, trained on answered problems and tested on the held-out benchmark.
 
 A student sees its problems again and again, each time with one of their traces, in an order drawn for each round.
-Which problems it gets is left to the claims.
+Sets that are compared have equally many problems of each level. Which problems they hold is left to the claims.
 """
 
 from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from nano.asking import SAMPLING, answer, replies
+from nano.asking import SAMPLING, all_replies, graded
+from nano.catalogue import LEVELS
 from nano.claims.claim import Case, Values
-from nano.claims.pools import Labelled, Row
+from nano.claims.pools import Answers, Row
+from nano.claims.sizes import Sizes
 from nano.fit import fit
 from nano.packing import Source
 from nano.schedule import Training
 from nano.texts import Example, template
 from promptcot import nano
+from promptcot.nano.findings import finding
 
 RATE = 2e-3
+ACCURACY = {"accuracy": "accuracy", **{level: level for level in LEVELS}}
+TRUTH = {
+    "well_posed": "well-posed",
+    "labels": "labels right",
+    "problems": "problems",
+    **{f"problems_{level}": f"of {level}" for level in LEVELS},
+}
+TESTS = ("benchmark", "samples")
+"""The sizes that every student depends on."""
 
 
-def drawn(rows: Sequence[Row], count: int, case: Case) -> list[Row]:
-    """`count` of the problems, or all where there are fewer, drawn for the seed of a case."""
-    return random.Random(f"nano claim {case.seed}").sample(rows, min(count, len(rows)))
+def drawn(sets: Mapping[str, Sequence[Row]], case: Case, most: int, least: int, part: float = 1.0) -> list[Row]:
+    """Problems of the set of a case's variant, drawn for its seed: the same number of each level for every set.
+
+    They are at most `most` in all, as equally many of each level as there are, and at most two thirds of what the
+    smallest set has of a level, so that other seeds draw other problems. `part` of each level is taken. Raises
+    SystemExit where the whole would be fewer than `least`.
+    """
+    there = [min(sum(row.level == level for row in rows) for rows in sets.values()) * 2 // 3 for level in LEVELS]
+    if sum(counts := shared(there, most)) < least:
+        raise SystemExit(
+            f"{case.claim}, {case.variant}: two thirds of the pool are {sum(there)} problems ({_by_level(there)}); "
+            f"{least} are needed. Ask for more of them in nano/claims/sizes.py (early or main) and start again"
+        )
+    rng = random.Random(f"nano claim {case.seed}")
+    by_level = [[row for row in sets[case.variant] if row.level == level] for level in LEVELS]
+    return [row for rows, count in zip(by_level, counts, strict=True) for row in rng.sample(rows, round(part * count))]
 
 
-def drawn_equal(sets: Mapping[str, Sequence[Row]], case: Case) -> list[Row]:
-    """Problems of the set of a case's variant: as many as the smallest set has, at most `case.sizes.problems`."""
-    return drawn(sets[case.variant], min(case.sizes.problems, *map(len, sets.values())), case)
+def _by_level(counts: Sequence[int]) -> str:
+    return ", ".join(f"{level} {count}" for level, count in zip(LEVELS, counts, strict=True))
+
+
+def shared(there: Sequence[int], most: int) -> list[int]:
+    """`most` divided as equally as possible into parts that are at most those of `there`."""
+    parts, left = [0] * len(there), most
+    for place, size in enumerate(sorted(range(len(there)), key=there.__getitem__)):
+        parts[size] = min(there[size], left // (len(there) - place))
+        left -= parts[size]
+    return parts
 
 
 def student(case: Case, rows: Sequence[Row], tokens: float, teacher: str = "teacher") -> Values:
@@ -39,11 +73,11 @@ def student(case: Case, rows: Sequence[Row], tokens: float, teacher: str = "teac
 
     Problems without a trace to learn are left out. Raises SystemExit where none is left.
     """
-    taught = [(row, told) for row in rows if (told := row.base if teacher == "base" else row.teacher).traces]
+    taught = [(row, found) for row in rows if (found := row.base if teacher == "base" else row.teacher).traces]
     if not taught:
         raise SystemExit(f"{case.claim}, {case.variant}: the pool has no answered problem for it")
     training = Training(case.training, "solver", tokens, start="base", rate=RATE, seed=case.seed, checks=0)
-    fit(training, case.out, source([(row.problem, told.traces) for row, told in taught], case.seed))
+    fit(training, case.out, source([(row.problem, found.traces) for row, found in taught], case.seed))
     return {**tested(case, case.out / case.training), **truth(taught)}
 
 
@@ -68,16 +102,17 @@ def prompt(problem: str) -> str:
 
 
 def tested(case: Case, folder: Path) -> Values:
-    """The accuracy on the benchmark, in all and by level: the mean over samples of each problem."""
+    """The accuracy on the benchmark, in all and by level; every problem has equally many answers."""
     problems = benchmark()[:: max(1, len(benchmark()) // case.sizes.benchmark)]
-    asked = [{"id": row["id"], "problem": row["problem"]} for row in problems]
-    golds = {row["id"]: row["reference_solution"].rsplit("#### ", 1)[1] for row in problems}
-    levels = {row["id"]: row["level"] for row in problems}
-    right = {level: list[bool]() for level in levels.values()}
-    for row in replies(folder, asked, SAMPLING, case.sizes.samples, case.seed):
-        right[levels[row["id"]]].append(answer(row["completion"]) == golds[row["id"]])
-    shares = {level: share(hits) for level, hits in right.items()}
-    return {"accuracy": share([hit for hits in right.values() for hit in hits]), **shares}
+    asked = [{name: row[name] for name in ("id", "source", "problem")} for row in problems]
+    right = graded(all_replies(folder, asked, SAMPLING, case.sizes.samples, case.seed), benchmark="nano")
+    hits: dict[str, list[bool]] = {}
+    for row in problems:
+        hits.setdefault(row["level"], []).extend(right[row["id"]])
+    return {
+        "accuracy": share([hit for found in hits.values() for hit in found]),
+        **{level: share(found) for level, found in hits.items()},
+    }
 
 
 @cache
@@ -86,15 +121,30 @@ def benchmark() -> list[dict[str, str]]:
     return [json.loads(line) for line in nano.benchmark_path().read_text(encoding="utf-8").splitlines()]
 
 
-def truth(taught: Sequence[tuple[Row, Labelled]]) -> Values:
-    """How many problems a student has, how many of them are well-posed, and how many labels are true."""
-    solved = [(told.label, nano.check(row.problem)) for row, told in taught]
+def truth(taught: Sequence[tuple[Row, Answers]]) -> Values:
+    """What a student's problems are: how many of each level, which share is well-posed, and how many labels are right.
+
+    `single` is how often one answer of the base model is the solver's label, where it was asked.
+    """
+    found = [finding({"problem": row.problem, "answer": answers.label}) for row, answers in taught]
+    rates = [row.base.rate for row, _ in taught if row.base.rate is not None]
+    levels = Counter(row.level for row, _ in taught)
     return {
         "problems": len(taught),
-        "well_posed": share([isinstance(found, nano.Solution) for _, found in solved]),
-        "labels": share([isinstance(found, nano.Solution) and found.answer == label for label, found in solved]),
+        **{f"problems_{level}": levels[level] for level in LEVELS},
+        "well_posed": share([one.well_posed for one in found]),
+        "labels": share([one.right_answer is True for one in found]),
+        **({"single": sum(rates) / len(rates)} if rates else {}),
     }
 
 
 def share(hits: Sequence[bool]) -> float:
     return sum(hits) / max(len(hits), 1)
+
+
+def about(sizes: Sizes, tokens: float) -> str:
+    """The sizes of a claim about students, for a reader."""
+    return (
+        f"Each student learns {tokens / 1e6:g} M tokens and gives {sizes.samples} answers to each of the "
+        f"{sizes.benchmark} problems of the benchmark."
+    )

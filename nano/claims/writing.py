@@ -6,11 +6,9 @@ import re
 from collections.abc import Sequence
 
 from nano.claims.claim import Claim, Comparison, Result
-from nano.claims.statistics import difference, mean, of_variant, outcome
+from nano.claims.sizes import FULL
+from nano.claims.statistics import LEAST_SEEDS, difference, is_count, mean, of_variant, outcome
 from promptcot.core.statistics.differences import Difference
-
-COUNTS = frozenset({"problems"})
-"""Values that are no shares."""
 
 
 def filled(page: str, claim: Claim, results: Sequence[Result]) -> str:
@@ -23,16 +21,21 @@ def filled(page: str, claim: Claim, results: Sequence[Result]) -> str:
 
 
 def part(claim: Claim, results: Sequence[Result]) -> str:
-    """Table, plot and sentences of a claim; only a line where nothing was measured."""
+    """Sizes, table, sentences and plot of a claim; only a line where nothing was measured."""
     if not results:
         return "\nNot measured yet.\n"
     plot = f"![{claim.columns[claim.value]} by variant: seeds, mean and interval](plots/claims-{claim.name}.png)"
-    said = "\n".join(f"- {sentence(one, difference(results, one, claim.value))}" for one in claim.comparisons)
-    return f"\n{table(claim, results)}\n\n{said}\n\n{plot}\n"
+    said = "\n".join(f"- {_compared(claim, results, one)}" for one in claim.comparisons)
+    return f"\n{claim.about(FULL)}\n\n{table(claim, results)}\n\n{said}\n\n{plot}\n"
+
+
+def _compared(claim: Claim, results: Sequence[Result], comparison: Comparison) -> str:
+    value = comparison.value or claim.value
+    return sentence(comparison, difference(results, comparison, value), claim.columns[value])
 
 
 def table(claim: Claim, results: Sequence[Result]) -> str:
-    """A row for each variant: the seeds, and the mean of each value, with an interval for the one that is compared."""
+    """A row for each variant: the seeds, and the mean of each value, with an interval for those that are compared."""
     lines = [["", "seeds", *claim.columns.values()], ["---"] * (2 + len(claim.columns))]
     for variant in claim.variants:
         seeds = len(of_variant(results, variant, claim.value))
@@ -44,18 +47,19 @@ def _cell(claim: Claim, results: Sequence[Result], variant: str, value: str) -> 
     found = mean(results, variant, value)
     if found.mean is None:
         return "–"
-    if value in COUNTS:
+    if is_count(value):
         return f"{found.mean:,.0f}"
-    interval = found.interval if value == claim.value else None
+    compared = value in {one.value or claim.value for one in claim.comparisons}
+    interval = found.interval if compared else None
     return percent(found.mean) + (f" ({percent(interval[0])} to {percent(interval[1])})" if interval else "")
 
 
-def sentence(comparison: Comparison, found: Difference) -> str:
-    """Whether a comparison holds, with its numbers."""
-    what = f"{comparison.better} against {comparison.worse}"
+def sentence(comparison: Comparison, found: Difference, heading: str) -> str:
+    """Whether a comparison holds, with its numbers; a value that is not the claim's first one is named."""
+    what = f"{comparison.better} against {comparison.worse}{f', {heading}' if comparison.value else ''}"
     result = outcome(found, comparison.target)
     if found.difference is None or result == "not measured":
-        return f"Not measured: {what}."
+        return f"Not measured: {what} ({min(found.n_a, found.n_b)} seeds, at least {LEAST_SEEDS} are needed)."
     numbers = f"{what}: {points(found.difference)} points{_within(found)}"
     if not comparison.claimed:
         return f"Reported, not claimed: {numbers}."
@@ -76,4 +80,5 @@ def percent(share: float) -> str:
 
 def points(difference: float) -> str:
     """A difference of shares in percentage points, always with its sign."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
+    rounded = round(100 * difference, 1) + 0.0  # the sum has no negative zero
+    return f"{rounded:+.1f}".replace("-", "−")

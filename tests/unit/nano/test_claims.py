@@ -1,28 +1,34 @@
-"""The claims in miniature: what is trained is theirs to say; here is what they make of results."""
+"""The claims in miniature: what is done with results, and which problems a student sees. No model is trained here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from nano.asking import answer
+from nano.catalogue import LEVELS
 from nano.claims import hard, results
-from nano.claims.claim import Case, Claim, Comparison, Result
-from nano.claims.plots import CLAIMS, DOCS, draw
-from nano.claims.pools import MAIN, Labelled, Row, labelled, pool_path, read, write
-from nano.claims.rationale import ROLES, held_out, problem_in
-from nano.claims.running import waiting
+from nano.claims.claim import Case, Claim, Comparison, Result, Values
+from nano.claims.plots import CLAIMS, DOCS, draw, written
+from nano.claims.pools import Answers, Row
+from nano.claims.rationale import ROLES, held_out, problem_in, shares
+from nano.claims.rehearsal import rehearse
+from nano.claims.running import run, waiting
 from nano.claims.sizes import FULL, SMALLEST
 from nano.claims.statistics import difference, mean, outcome
-from nano.claims.students import benchmark, drawn, drawn_equal, prompt, source, truth
-from nano.claims.writing import filled, part, sentence, table
+from nano.claims.students import benchmark, drawn, prompt, shared, source, truth
+from nano.claims.writing import filled, part, points, sentence, table
 from nano.holdout import held_out_combination
 from nano.texts import example
 from promptcot import nano as world
+from promptcot.errors import InputError
+from promptcot.nano.findings import finding
 
 CLAIM = Claim(
     "trial",
@@ -30,13 +36,16 @@ CLAIM = Claim(
     (Comparison("with", "without", target=0.25),),
     {"accuracy": "accuracy", "problems": "problems"},
     lambda case: {},
+    ("tokens",),
+    lambda sizes: "As small as can be.",
 )
+BASIS = {"sizes": {"tokens": 4e3}, "start": "0123456789"}
 
 
 def results_of(better: Sequence[float], worse: Sequence[float]) -> list[Result]:
     pairs = [("with", better), ("without", worse)]
     return [
-        Result(variant, seed, {"accuracy": value, "problems": 800.0})
+        Result(variant, seed, {"accuracy": value, "problems": 800.0}, BASIS)
         for variant, values in pairs
         for seed, value in enumerate(values, 1)
     ]
@@ -47,6 +56,13 @@ def test_the_interval_over_three_seeds_is_student_s() -> None:
     found = mean(results_of([0.4, 0.5, 0.6], []), "with", "accuracy")
     assert found.mean == pytest.approx(0.5)
     assert found.interval == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
+
+
+def test_the_interval_of_a_share_ends_at_one_and_that_of_a_count_does_not() -> None:
+    found = results_of([0.93, 0.96, 0.99], [])
+    assert mean(found, "with", "accuracy").interval == pytest.approx((0.96 - 0.0745, 1.0), abs=1e-4)
+    counts = [replace(one, values={"problems": number}) for one, number in zip(found, (799, 800, 801), strict=True)]
+    assert mean(counts, "with", "problems").interval == pytest.approx((797.52, 802.48), abs=1e-2)
 
 
 def test_a_difference_of_seeds_is_welch_s() -> None:
@@ -61,9 +77,9 @@ OUTCOMES = {
     "clear, but small": ([0.60, 0.61, 0.62], [0.50, 0.51, 0.52], "below target"),
     "as large as noise": ([0.2, 0.9, 0.8], [0.1, 0.5, 0.4], "fails"),
     "the other way": ([0.50, 0.51, 0.52], [0.80, 0.81, 0.82], "fails"),
-    "no difference, no spread": ([0.5, 0.5], [0.5, 0.5], "fails"),
-    "one seed": ([0.9], [0.1], "not measured"),
-    "one variant": ([0.9, 0.8], [], "not measured"),
+    "no difference, no spread": ([0.5] * 3, [0.5] * 3, "fails"),
+    "two seeds": ([0.9, 0.91, 0.92], [0.1, 0.11], "not measured"),
+    "one variant": ([0.9, 0.8, 0.8], [], "not measured"),
     "nothing": ([], [], "not measured"),
 }
 
@@ -81,8 +97,8 @@ SENTENCES = {
     "as large as noise": "**Fails**, the interval reaches 0 or below: with against without: +30.0 points (",
     "the other way": "**Fails**, the difference is not positive: with against without: −30.0 points (",
     "no difference, no spread": "**Fails**, the difference is not positive: with against without: +0.0 points;",
-    "one seed": "Not measured: with against without.",
-    "nothing": "Not measured: with against without.",
+    "two seeds": "Not measured: with against without (2 seeds, at least 3 are needed).",
+    "nothing": "Not measured: with against without (0 seeds, at least 3 are needed).",
 }
 
 
@@ -90,13 +106,30 @@ SENTENCES = {
 def test_a_sentence_says_plainly_whether_a_claim_holds(name: str) -> None:
     comparison = CLAIM.comparisons[0]
     found = difference(results_of(*OUTCOMES[name][:2]), comparison, "accuracy")
-    assert sentence(comparison, found).startswith(SENTENCES[name])
+    assert sentence(comparison, found, "accuracy").startswith(SENTENCES[name])
 
 
 def test_what_is_only_reported_neither_holds_nor_fails() -> None:
     comparison = Comparison("with", "without", claimed=False)
-    found = difference(results_of([0.2, 0.3], [0.5, 0.6]), comparison, "accuracy")
-    assert sentence(comparison, found).startswith("Reported, not claimed: with against without: −30.0 points (")
+    found = difference(results_of([0.2, 0.3, 0.4], [0.5, 0.6, 0.7]), comparison, "accuracy")
+    said = sentence(comparison, found, "accuracy")
+    assert said.startswith("Reported, not claimed: with against without: −30.0 points (")
+
+
+def test_a_comparison_of_another_value_says_so() -> None:
+    claim = replace(
+        CLAIM, comparisons=(Comparison("with", "without", value="late"),), columns={"early": "a", "late": "b"}
+    )
+    found = [
+        Result(variant, seed, {"early": 0.5, "late": 0.5 + (variant == "with") / 4 + seed / 100}, BASIS)
+        for variant in claim.variants
+        for seed in (1, 2, 3)
+    ]
+    assert "- **Holds**: with against without, b: +25.0 points (" in part(claim, found)
+
+
+def test_points_have_a_sign_and_no_negative_zero() -> None:
+    assert [points(value) for value in (0.123, -0.123, 0.0, -0.0004)] == ["+12.3", "−12.3", "+0.0", "+0.0"]
 
 
 def test_the_table_has_all_variants_and_an_interval_for_what_is_compared() -> None:
@@ -114,7 +147,7 @@ def test_a_variant_without_results_has_dashes() -> None:
 
 def test_only_the_part_between_the_markers_is_written_and_writing_twice_changes_nothing() -> None:
     page = "before\n<!-- results of trial -->\nold\n<!-- end of results -->\nafter\n"
-    found = results_of([0.8, 0.81], [0.5, 0.51])
+    found = results_of([0.8, 0.81, 0.82], [0.5, 0.51, 0.52])
     once = filled(page, CLAIM, found)
     assert once == f"before\n<!-- results of trial -->\n{part(CLAIM, found)}\n<!-- end of results -->\nafter\n"
     assert filled(once, CLAIM, found) == once
@@ -131,11 +164,28 @@ def test_the_page_has_a_place_for_every_claim() -> None:
     assert re.findall(r"<!-- results of (\S+) -->", page) == [claim.name for claim in CLAIMS]
 
 
+def test_the_page_says_what_the_committed_results_give() -> None:
+    """Otherwise run `python -m nano.claims.plots`; without results a section says that nothing was measured."""
+    assert (DOCS / "claims.md").read_text(encoding="utf-8") == written(DOCS)
+
+
+def test_only_claims_have_committed_results() -> None:
+    assert {path.stem for path in (DOCS / "claims").glob("*")} <= {claim.name for claim in CLAIMS}
+
+
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-def test_what_is_compared_is_measured_and_every_case_has_a_folder_of_its_own(claim: Claim, tmp_path: Path) -> None:
+def test_the_committed_results_have_one_basis_today_s_sizes_and_a_picture(claim: Claim) -> None:
+    found = results.read(DOCS / "claims", claim.name)
+    assert (DOCS / "plots" / f"claims-{claim.name}.png").exists() == bool(found)
+    assert all(one.basis == found[0].basis for one in found)
+    assert all(one.basis["sizes"] == claim.sizes(FULL) for one in found), "the page tells the sizes of today"
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_what_is_compared_is_measured_and_shown(claim: Claim) -> None:
     assert {one for pair in claim.comparisons for one in (pair.better, pair.worse)} <= {*claim.variants}
-    cases = waiting(claim, tmp_path, 3, FULL)
-    assert len({case.training for case in cases}) == len(cases) == 3 * len(claim.variants)
+    assert {pair.value or claim.value for pair in claim.comparisons} <= {*claim.columns}
+    assert {*claim.uses} <= {*vars(FULL)}
 
 
 def test_a_figure_has_every_seed_and_the_mean_of_every_variant() -> None:
@@ -144,36 +194,141 @@ def test_a_figure_has_every_seed_and_the_mean_of_every_variant() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["with", "without"]
 
 
-def test_a_claim_goes_on_with_the_cases_that_have_no_result(tmp_path: Path) -> None:
-    results.add(tmp_path, "trial", Result("with", 1, {"accuracy": 0.5}))
-    results.add(tmp_path, "trial", Result("without", 2, {"accuracy": 0.25}))
-    assert [(case.variant, case.seed) for case in waiting(CLAIM, tmp_path, 2, FULL)] == [("without", 1), ("with", 2)]
-    assert results.read(tmp_path, "trial")[1] == Result("without", 2, {"accuracy": 0.25})
-    assert results.read(tmp_path, "other") == []
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with models and pools."""
+    return rehearse(tmp_path_factory.mktemp("claims"))
 
 
-def row(number: int, rate: float = 0.5, traces: int = 1, problem: str = "Find 3.") -> Row:
-    told = Labelled("7", tuple(f"trace {number} {place}" for place in range(traces)), 1.0)
-    return Row(str(number), problem, True, False, told, Labelled(None, (), rate))
+def test_a_claim_goes_on_with_the_cases_that_have_no_result(trained: Path) -> None:
+    folder, basis = trained / "claims", CLAIM.basis(trained, SMALLEST)
+    for result in (Result("with", 1, {"accuracy": 0.5}, basis), Result("without", 2, {"accuracy": 0.25}, basis)):
+        results.add(folder, "trial", result)
+    cases = waiting(CLAIM, trained, 2, SMALLEST)
+    assert [(one.variant, one.seed) for one in cases] == [("without", 1), ("with", 2)]
+    assert results.read(folder, "trial")[1] == Result("without", 2, {"accuracy": 0.25}, basis)
+    assert results.read(folder, "other") == []
+
+
+def test_every_case_has_a_folder_of_its_own(trained: Path) -> None:
+    cases = [case for claim in CLAIMS for case in waiting(claim, trained, 3, SMALLEST)]
+    assert len({case.training for case in cases}) == len(cases) == 3 * sum(len(claim.variants) for claim in CLAIMS)
+
+
+def test_results_of_other_sizes_weights_or_pools_are_measured_again(trained: Path, tmp_path: Path) -> None:
+    basis = hard.CLAIM.basis(trained, SMALLEST)
+    assert {*basis} == {"sizes", "start", "pool"}
+    for part_of_it in ({"sizes": {}}, {"start": "other"}, {"pool": "other"}):
+        results.add(trained / "claims", "hard", Result("hard", 1, {}, {**basis, **part_of_it}))
+    assert results.current(trained, hard.CLAIM, SMALLEST) == []
+    assert len(waiting(hard.CLAIM, trained, 1, SMALLEST)) == 2
+    results.add(trained / "claims", "hard", Result("hard", 1, {}, basis))
+    assert [case.variant for case in waiting(hard.CLAIM, trained, 1, SMALLEST)] == ["easy"]
+
+
+def test_sizes_that_a_claim_does_not_use_leave_its_results_as_they_are(trained: Path) -> None:
+    before = hard.CLAIM.basis(trained, SMALLEST)
+    assert hard.CLAIM.basis(trained, replace(SMALLEST, generators=1.0)) == before
+    assert hard.CLAIM.basis(trained, replace(SMALLEST, tokens=1.0)) != before
+    assert hard.CLAIM.basis(trained, replace(SMALLEST, main=(1, 2, 3)))["pool"] != before["pool"]
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"base.*no such weights"):
+        CLAIM.basis(tmp_path, SMALLEST)
+
+
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    results.add(tmp_path, "trial", Result("with", 1, {}, BASIS))
+    with (tmp_path / "trial.jsonl").open("a") as file:
+        file.write('{"variant": "wi')
+    with pytest.raises(InputError, match=r"trial\.jsonl, line 2"):
+        results.read(tmp_path, "trial")
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads instead of processes; keeps what was submitted."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        self.futures.append(super().submit(call, *args, **named))
+        return self.futures[-1]
+
+
+def test_after_a_failure_the_other_case_is_kept_and_no_further_one_begins(tmp_path: Path) -> None:
+    cases = [Case("trial", "with", seed, tmp_path, SMALLEST, BASIS) for seed in (1, 2, 3, 4)]
+    for one in cases:
+        (tmp_path / one.training).mkdir(parents=True)
+    with Threads() as threads:
+
+        def measure(one: Case) -> Values:
+            if one.seed == 1:
+                raise ValueError("no such problem")
+            threads.futures[0].exception()  # ends when the first case has failed
+            return {"accuracy": 0.5}
+
+        with pytest.raises(ValueError, match="no such problem"):
+            run(replace(CLAIM, measure=measure), cases, threads)
+    assert len(threads.futures) == 2
+    assert results.read(tmp_path / "claims", "trial") == [Result("with", 2, {"accuracy": 0.5}, BASIS)]
+    assert [(tmp_path / one.training).exists() for one in cases] == [True, False, True, True]
+
+
+def row(number: int, rate: float = 0.5, level: str = "AMC12", problem: str = "Find 3.") -> Row:
+    answers = Answers("7", (f"trace {number}",), 1.0)
+    return Row(str(number), problem, level, True, False, answers, Answers(None, (), rate))
+
+
+def rows(*counts: int) -> list[Row]:
+    """So many rows of each level."""
+    levels = [level for level, count in zip(LEVELS, counts, strict=True) for _ in range(count)]
+    return [row(number, level=level) for number, level in enumerate(levels)]
 
 
 def case(seed: int = 1, variant: str = "hard") -> Case:
-    return Case("trial", variant, seed, Path("out"), SMALLEST)
+    return Case("trial", variant, seed, Path("out"), SMALLEST, BASIS)
 
 
-def test_a_pool_is_read_as_it_was_written_and_problems_without_a_trace_teach_nothing(tmp_path: Path) -> None:
-    path = pool_path(tmp_path, MAIN)
-    path.parent.mkdir()
-    write(path, [row(1), row(2, traces=0)])
-    assert read(tmp_path, MAIN) == [row(1), row(2, traces=0)]
-    assert labelled(tmp_path, MAIN) == [row(1)]
+def by_level(found: Sequence[Row]) -> list[int]:
+    return [sum(one.level == level for one in found) for level in LEVELS]
 
 
-def test_sets_that_are_compared_have_equally_many_problems_drawn_by_the_seed() -> None:
-    sets = {"hard": [row(number) for number in range(40)], "easy": [row(number) for number in range(5)]}
-    assert len(drawn_equal(sets, case())) == len(drawn_equal(sets, case(variant="easy"))) == 5
-    assert drawn_equal(sets, case(1)) == drawn_equal(sets, case(1)) != drawn_equal(sets, case(2))
-    assert len(drawn(sets["easy"], 100, case())) == 5
+SHARED = [((9, 9, 9), 9, [3, 3, 3]), ((9, 1, 4), 9, [4, 1, 4]), ((1, 1, 1), 9, [1, 1, 1]), ((9, 0, 9), 4, [2, 0, 2])]
+
+
+@pytest.mark.parametrize(("there", "most", "expected"), SHARED)
+def test_a_number_is_shared_as_equally_as_there_is_of_each(
+    there: tuple[int, ...], most: int, expected: list[int]
+) -> None:
+    assert shared(there, most) == expected
+
+
+def test_sets_that_are_compared_have_equally_many_problems_of_each_level() -> None:
+    sets = {"hard": rows(30, 30, 30), "easy": rows(60, 9, 3)}
+    found = [drawn(sets, case(variant=variant), most=40, least=10) for variant in sets]
+    assert [by_level(one) for one in found] == [[20, 6, 2]] * 2
+
+
+def test_a_set_is_drawn_by_the_seed_and_never_all_there_is() -> None:
+    sets = {"hard": rows(30, 30, 30), "easy": rows(9, 9, 9)}
+    first, second = (drawn(sets, case(seed, "easy"), most=1000, least=10) for seed in (1, 2))
+    assert len(first) == len(second) == 18
+    assert {one.id for one in first} != {one.id for one in second}
+    assert first == drawn(sets, case(1, "easy"), most=1000, least=10)
+
+
+def test_a_part_has_the_shares_of_levels_of_the_whole() -> None:
+    sets = {"hard": rows(60, 30, 15)}
+    assert by_level(drawn(sets, case(), most=60, least=60)) == [30, 20, 10]
+    assert by_level(drawn(sets, case(), most=60, least=60, part=0.2)) == [6, 4, 2]
+
+
+def test_a_pool_that_is_too_small_is_refused_with_the_way_out() -> None:
+    with pytest.raises(SystemExit, match=r"two thirds .* 18 problems \(AMC12 6.*19 are needed.*nano/claims/sizes\.py"):
+        drawn({"hard": rows(9, 9, 9)}, case(), most=30, least=19)
 
 
 def test_a_round_shows_a_student_every_problem_once_with_one_of_its_traces() -> None:
@@ -193,31 +348,18 @@ def test_a_student_is_shown_what_the_benchmark_shows() -> None:
 
 
 def test_the_truth_about_a_student_counts_ill_posed_problems_as_wrongly_labelled() -> None:
-    right = row(1, problem="Find the larger root of x^2 - 11x + 28 = 0.")
-    wrong = row(2, problem="Find the larger root of x^2 - 12x + 27 = 0.")
-    ill = row(3, problem="Find the larger root of x^2 - 11x + 27 = 0.")
+    right = row(1, 0.25, problem="Find the larger root of x^2 - 11x + 28 = 0.")
+    wrong = row(2, 0.75, "AIME", "Find the larger root of x^2 - 12x + 27 = 0.")
+    ill = row(3, 0.5, problem="Find the larger root of x^2 - 11x + 27 = 0.")
     found = truth([(one, one.teacher) for one in (right, wrong, ill, right)])
-    assert found == {"problems": 4, "well_posed": 0.75, "labels": 0.5}
+    counts = {"problems": 4, "problems_AMC12": 3, "problems_AIME": 1, "problems_HMMT-Feb": 0}
+    assert found == {**counts, "well_posed": 0.75, "labels": 0.5, "single": 0.4375}
 
 
 def test_hard_and_easy_are_chosen_by_the_rate_of_the_base_model() -> None:
-    rows = [row(number, rate) for number, rate in enumerate((0.0, 0.25, 0.5, 0.75, 1.0))]
-    assert [one.base.rate for one in hard.selected(rows, hard.BANDS["hard"])] == [0.25, 0.5]
-    assert [one.base.rate for one in hard.selected(rows, hard.BANDS["easy"])] == [1.0]
-
-
-ANSWERS = {
-    "The answer is \\boxed{13}.": "13",
-    "\\boxed{1} and then \\boxed{2}": "2",
-    "There is no such number.": None,
-    "\\boxed{}": None,
-    "": None,
-}
-
-
-@pytest.mark.parametrize("completion", ANSWERS)
-def test_an_answer_is_the_number_in_the_last_box(completion: str) -> None:
-    assert answer(completion) == ANSWERS[completion]
+    eighths = [row(number, number / 8) for number in range(9)]
+    assert [one.base.rate for one in hard.selected(eighths, hard.BANDS["hard"])] == [0.125, 0.25, 0.375, 0.5]
+    assert [one.base.rate for one in hard.selected(eighths, hard.BANDS["easy"])] == [0.75, 0.875, 1.0]
 
 
 def test_generators_are_compared_on_combinations_that_no_training_text_has() -> None:
@@ -237,3 +379,15 @@ def test_the_problem_is_found_beside_every_kind_of_rationale(role: str) -> None:
 
 def test_a_text_without_a_whole_block_has_no_problem() -> None:
     assert problem_in("<!-- BEGIN PROBLEM -->\nFind the larger root of") is None
+
+
+def test_shares_are_of_all_texts_and_copies_count_once_as_distinct() -> None:
+    sound, ill = (finding({"problem": f"Find the larger root of x^2 - 11x + {end} = 0."}) for end in (28, 27))
+    found = shares([sound, sound, ill, None])
+    assert found == {
+        "well_posed": 0.5,
+        "well_posed_distinct": 0.25,
+        "parsed": 0.75,
+        "wholly_right": 0.5,
+        "distinct": 0.5,
+    }
