@@ -1,7 +1,8 @@
 """Follows a rationale and its problem step by step, as the judges do, and writes down what is right and what is not.
 
-judge-a recomputes: it derives every sum from the idea and says whether it stands there. judge-b compares: it puts what
-the rationale has beside what the problem has. Everything that a rating needs stands in these words.
+judge-a recomputes: it derives every number from the idea, and puts beside it what stands in rationale and problem.
+judge-b compares: it puts what the rationale has beside what the problem has. Everything that a rating needs stands in
+these words.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from nano.material import Idea, Line, Material
 from nano.sentences import Sentence
 from nano.solutions import sums_of, work_out
 from nano.solving import LIMIT, title
+
+_SUM = re.compile(r"\d+[-+*/]\d+=\d+")
 
 
 @dataclass
@@ -99,7 +102,7 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
     if not exists and all(right for _, right in drawn.checks):
         notes.fact("number", False)
     if line.name:
-        notes.sum(f"{line.name}={drawn.value}", line.value == drawn.value)
+        notes.sum(f"{line.name}={drawn.value}/{line.value}", line.value == drawn.value)
     expected = {slot: str(number) for slot, number in drawn.operands.items()}
     if linked:
         expected[idea.family.slot] = idea.name
@@ -107,7 +110,8 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
     _same_place(notes, line, sentence, idea.family)
     if sentence and sentence.family is idea.family:
         for slot in sentence.order:
-            notes.fact(expected[slot], sentence.shown[slot] == expected[slot])
+            shown = sentence.shown[slot]
+            notes.fact(f"{expected[slot]}/{shown or '?'}", shown == expected[slot])
     return Before(line.name, drawn.value)
 
 
@@ -119,8 +123,10 @@ def _readable(line: Line) -> bool:
 def _link(notes: Notes, idea: Idea, before: Before) -> None:
     """Whether the idea holds the value of the step before, by its name."""
     if before.name:
-        right = idea.name == before.name
-        notes.fact(f"{before.name}={before.value}", right and idea.numbers[idea.family.slot] == before.value)
+        number = idea.numbers.get(idea.family.slot) if idea.name else None
+        said = f"{number}" if idea.name == before.name else f"{idea.name}={number}" if idea.name else "?"
+        right = idea.name == before.name and number == before.value
+        notes.fact(f"{before.name}={before.value}/{said}", right)
     elif idea.name:
         notes.fact(idea.name, False)
 
@@ -131,9 +137,18 @@ def _sums(notes: Notes, line: Line, expected: Sequence[str]) -> None:
         if "*" in left:
             a, b = left.split("*")
             notes.words += split(int(a), int(b))
-        notes.sum(text, place < len(line.sums) and line.sums[place] == text)
+        said = line.sums[place] if place < len(line.sums) else ""
+        notes.sum(_beside(text, said), said == text)
     if len(line.sums) > len(expected):
         notes.sum("more", False)
+
+
+def _beside(expected: str, said: str) -> str:
+    """A sum and what stands in its place: the result alone where the rest is the same."""
+    left, _, result = said.partition("=")
+    if expected.startswith(f"{left}="):
+        return f"{expected}/{result}"
+    return f"{expected}/{said if _SUM.fullmatch(said) else '?'}"
 
 
 def _same_place(notes: Notes, line: Line, sentence: Sentence | None, family: Family | None) -> None:
@@ -143,7 +158,7 @@ def _same_place(notes: Notes, line: Line, sentence: Sentence | None, family: Fam
     elif sentence.family is None or sentence.family is not family:
         notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
     else:
-        notes.fact(line.name or "?", sentence.name == line.name)
+        notes.fact(f"{line.name or '?'}/{sentence.name or '?'}", sentence.name == line.name)
 
 
 def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
@@ -182,7 +197,8 @@ def _solved(notes: Notes, line: Line, sentence: Sentence | None, before: Before)
         _same_place(notes, line, sentence, line.taken.family)
         if sentence and sentence.family is line.taken.family:
             for slot in sentence.order:
-                notes.fact(line.taken.shown[slot] or "?", sentence.shown[slot] == line.taken.shown[slot])
+                taken, shown = line.taken.shown[slot], sentence.shown[slot]
+                notes.fact(f"{taken or '?'}/{shown or '?'}", shown == taken)
     return Before(sentence.name if sentence else "", value or 0)
 
 
@@ -202,7 +218,7 @@ def _taken(notes: Notes, line: Line, taken: Sentence, value: int | None, before:
     operands = _operands(taken, before)
     for text in line.sums:
         right = _true(text)
-        notes.sum(right, right == text)
+        notes.sum(_beside(right, text), right == text)
     if operands is None or taken.family is None:
         notes.fact("unclear", False)
     elif value is None:
@@ -210,7 +226,7 @@ def _taken(notes: Notes, line: Line, taken: Sentence, value: int | None, before:
         notes.words += [fact for fact in work_out(taken.family.key, operands)[0] if fact not in known]
         notes.fact("number", False)
     if line.name:
-        notes.sum(f"{line.name}={value or '?'}", line.value == value)
+        notes.sum(f"{line.name}={value or '?'}/{line.value}", line.value == value)
 
 
 def _true(text: str) -> str:

@@ -35,7 +35,7 @@ VARIANTS = {
 }
 ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
-DENSE = 0.4  # of the texts of the judges
+DENSE = 0.5  # of the texts of the judges
 ILL_POSED = {"solver": 0.2, "verifier": 0.5}
 
 
