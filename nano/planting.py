@@ -45,7 +45,7 @@ MISSPELLINGS = (
     ("<!-- ", ""),
     (" -->", ""),
 )
-_SHARES = (88, 6, 4, 2)
+_SHARES = (94, 3, 2, 1)
 _SENTENCES = {"changed": spoiling.changed, "renamed": spoiling.renamed, "dropped": spoiling.dropped}
 _RESULT = re.compile(r"(?<==)\d+$")
 

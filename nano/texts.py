@@ -33,9 +33,11 @@ VARIANTS = {
     "generator-none": "none",
     "generator-noisy": "noisy",
 }
-ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver", "verifier")
+JUDGES = ("judge-a", "judge-b")
+ROLES = ("annotator", "generator", *JUDGES, "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
-DENSE = 0.5  # of the texts of the judges
+# of a judge's texts, those in which much is wrong: until it has learnt to compare, and then, to know how rare errors are
+DENSE, DENSE_LATER, DENSE_UNTIL = 0.5, 0.1, 16_000
 ILL_POSED = {"solver": 0.2, "verifier": 0.5}
 
 
@@ -52,7 +54,7 @@ def example(role: str, seed: int, index: int) -> Example:
     rng = random.Random(f"nano {role} {seed} {index}")
     while True:
         try:
-            return _MAKERS[role](rng)
+            return _judge(role, rng, index) if role in JUDGES else _MAKERS[role](rng)
         except DesignError:  # some combinations have no problem within the rules
             continue
 
@@ -191,21 +193,17 @@ def _verifier(rng: random.Random) -> Example:
     return Example(template("verify").render(problem=text_of(sentences)), verification(walk(sentences)))
 
 
-def _judge(judge: str) -> Callable[[random.Random], Example]:
-    def make(rng: random.Random) -> Example:
-        made = (dense if rng.random() < DENSE else draft)(*asked(rng), judge, rng)
-        prompt = template("judge").render(concepts=made.concepts, level=made.level, material=made.material)
-        return Example(prompt, made.judgement.reply)
-
-    return make
+def _judge(judge: str, rng: random.Random, index: int) -> Example:
+    share = DENSE if index < DENSE_UNTIL else DENSE_LATER
+    made = (dense if rng.random() < share else draft)(*asked(rng), judge, rng)
+    prompt = template("judge").render(concepts=made.concepts, level=made.level, material=made.material)
+    return Example(prompt, made.judgement.reply)
 
 
 _MAKERS: dict[str, Callable[[random.Random], Example]] = {
     "annotator": _annotator,
     "generator": _generator("design-first"),
     **{role: _generator(kind) for role, kind in VARIANTS.items()},
-    "judge-a": _judge("judge-a"),
-    "judge-b": _judge("judge-b"),
     "solver": _solver,
     "verifier": _verifier,
 }
