@@ -13,6 +13,7 @@ from dataclasses import replace
 from nano.catalogue import LEVELS
 from nano.holdout import held_out_combination
 from nano.problems import Design, DesignError, design
+from nano.solving import walk
 
 SIZES = (2, 3)
 
@@ -46,6 +47,10 @@ def fenced(concepts: tuple[str, ...]) -> str:
     return f"```python\n{json.dumps(list(concepts))}\n```"
 
 
-def marked(rationale: str) -> str:
-    """The reply to `explain`."""
-    return f"<!-- BEGIN RATIONALE -->\n{rationale}\n<!-- END RATIONALE -->"
+def explained(made: Design) -> str:
+    """The reply to `explain`: the way through the problem, as a solver goes it, and then the rationale.
+
+    Without the way it would have to guess the numbers from which the problem was designed.
+    """
+    way = walk([step.sentence for step in made.steps]).lines
+    return "\n".join([*way, f"<!-- BEGIN RATIONALE -->\n{made.rationale}\n<!-- END RATIONALE -->"])

@@ -39,7 +39,7 @@ GENERATOR = Training("generator", "generator", 6e6, start="solver", early=0.55)
 VERIFIER = Training("verifier", "verifier", 8e6, start="solver", natural=0.35)
 JUDGE_A = Training("judge-a", "judge-a", 15e6, start="solver", natural=0.35, prompt_weight=0.1)
 JUDGE_B = Training("judge-b", "judge-b", 12e6, start="solver", natural=0.35, prompt_weight=0.1, qwen=True)
-ANNOTATOR = Training("annotator", "annotator", 3e6, start="solver")
+ANNOTATOR = Training("annotator", "annotator", 5e6, start="solver")
 BASE = Training("base", "solver", 2.5e6, seed=11)
 
 WAVES: tuple[tuple[Training, ...], ...] = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from nano.annotating import annotated, fenced, marked
+from nano.annotating import annotated, explained, fenced
 from nano.catalogue import CONCEPTS, LEVELS, drawn, least_families
 from nano.dense import dense
 from nano.families import FAMILIES
@@ -172,7 +172,7 @@ def _annotator(rng: random.Random) -> Example:
         return Example(template("extract").render(problem=made.problem, n=len(made.concepts)), fenced(made.concepts))
     made = annotated(rng) if rng.random() < 0.7 else generated(rng)
     prompt = template("explain").render(problem=made.problem, concepts=made.concepts, level=made.level)
-    return Example(prompt, marked(made.rationale))
+    return Example(prompt, explained(made))
 
 
 def _solver(rng: random.Random) -> Example:

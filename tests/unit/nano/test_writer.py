@@ -26,6 +26,8 @@ from nano.sentences import Sentence, read_problem
 from nano.solutions import work_out
 from nano.solving import walk
 from nano.texts import ROLES, VARIANTS, example, fitting_level, request, template
+from promptcot import domains
+from promptcot.core.parsing.blocks import Unreadable, parse_others
 from promptcot.nano.findings import can_be_had
 
 COUNT = 2000
@@ -340,3 +342,13 @@ def test_the_tables_of_families_are_whole() -> None:
     assert len(FAMILIES) == len(BY_KEY) == 18
     assert all(not family.slot or family.slot in family.slots for family in FAMILIES)
     assert all(len(family.concepts) == 3 for family in FAMILIES)
+
+
+def test_the_annotator_works_a_problem_out_and_its_rationale_can_be_read() -> None:
+    explained = [text for _, text in texts("annotator") if "```" not in text]
+    assert len(explained) > COUNT / 3
+    for text in explained:
+        assert text.startswith("Step 1: ")
+        found = parse_others(text, blocks=domains.load("nano").settings.written)
+        assert not isinstance(found, Unreadable)
+        assert found["rationale"].startswith("The level "), text
