@@ -79,7 +79,7 @@ def test_every_command_about_a_set_prints_what_the_page_shows(tmp_path: Path, mo
     dropped = {row["id"]: row.get("rule") for row in read_rows(Path("new.dropped.jsonl"))}
     assert dropped == {**rules, "root-again": "exact", "empty": None}
     found = {row["id"]: row["contamination"]["rule"] for row in read_rows(Path("clean.dropped.jsonl"))}
-    assert found == {"same": "same text", "warm-up": "embedded", "squares": "edit similarity", "tank": "8-gram overlap"}
+    assert found == {"same": "same text", "warm-up": "embedded", "squares": "numbers changed", "tank": "8-gram overlap"}
 
 
 def test_a_page_may_leave_lines_out_and_nothing_else() -> None:

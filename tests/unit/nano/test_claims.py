@@ -381,8 +381,12 @@ def test_a_text_without_a_whole_block_has_no_problem() -> None:
     assert problem_in("<!-- BEGIN PROBLEM -->\nFind the larger root of") is None
 
 
+def _row(problem: str) -> dict[str, Any]:
+    return {"problem": problem, "foundational_concepts": ["integer roots"], "level": "AMC12"}
+
+
 def test_shares_are_of_all_texts_and_copies_count_once_as_distinct() -> None:
-    sound, ill = (finding({"problem": f"Find the larger root of x^2 - 11x + {end} = 0."}) for end in (28, 27))
+    sound, ill = (finding(_row(f"Find the larger root of x^2 - 11x + {end} = 0.")) for end in (28, 27))
     found = shares([sound, sound, ill, None])
     assert found == {
         "well_posed": 0.5,
