@@ -27,7 +27,7 @@ from _nano import AT_ONCE, SEED, Draws, Models, judged, make, make_without_verif
 from _options import Options, verdict
 from local_engine import complete, prompts_of
 
-from nano.asking import graded
+import promptcot
 from nano.planting import KINDS
 from nano.texts import example
 from promptcot import nano
@@ -225,8 +225,11 @@ async def on_benchmark(role: str, models: Models, options: argparse.Namespace, f
     """The accuracy on the held-out problems, mean over samples, in all and by level."""
     rows = list(islice(read_rows(nano.benchmark_path()), 0, None, options.every))
     traces = await solved(role, rows, options.samples, models, folder)
-    right = await asyncio.to_thread(graded, traces, "nano")
-    means = {row["id"]: sum(right.get(row["id"], [])) / options.samples for row in rows}
+    graded = await asyncio.to_thread(promptcot.grade, traces, benchmark="nano")
+    right: dict[str, list[bool]] = {row["id"]: [] for row in rows}
+    for grade in graded.rows:
+        right[grade["id"]].append(grade["correct"])
+    means = {name: sum(grades) / options.samples for name, grades in right.items()}
     target = {"least": 0.75} if role == "solver" else {"most": 0.25}
     lines = [_mean(f"{role} on the benchmark", list(means.values()), **target)]
     by_level = [[means[row["id"]] for row in rows if row["level"] == level] for level in LEVELS]

@@ -27,12 +27,12 @@ ASPECT = {
 KINDS = tuple(ASPECT)
 _WEIGHTS = {
     "judge-a": {
-        "level": 8, "unused": 14, "unlinked": 6, "constraint": 22, "sum": 28,
-        "changed": 18, "renamed": 8, "dropped": 10, "markup": 7,
+        "level": 8, "unused": 16, "unlinked": 6, "constraint": 24, "sum": 28,
+        "changed": 18, "renamed": 12, "dropped": 12, "markup": 14,
     },
     "judge-b": {
-        "level": 8, "unused": 22, "unlinked": 8, "constraint": 18, "sum": 20,
-        "changed": 20, "renamed": 10, "dropped": 10, "markup": 7,
+        "level": 8, "unused": 30, "unlinked": 8, "constraint": 12, "sum": 14,
+        "changed": 20, "renamed": 14, "dropped": 14, "markup": 14,
     },
 }  # fmt: skip
 MISSPELLINGS = (
@@ -111,7 +111,7 @@ def _text(concepts: tuple[str, ...], level: str, kinds: Sequence[str], way: str,
     made = design(wanted, length, rng, TRAINING, _drawing(broken, length, rng))
     labels = [label(step.family, concepts) for step in made.steps]
     if "unused" in kinds and rng.random() < 0.5:
-        labels = _mislabelled(labels, made, concepts, rng)
+        labels = mislabelled(labels, made, concepts, rng)
     parts = [step.explained(way) for step in made.steps]
     if "sum" in kinds and broken != "sum" and not _miscalculated(parts, rng):
         return None
@@ -124,7 +124,7 @@ def _text(concepts: tuple[str, ...], level: str, kinds: Sequence[str], way: str,
     lines = list(zip(labels, parts, strict=True)) if way != "none" else []
     stated = rationale(rng.choice((level, length)), len(made.steps), lines)
     text = completion(stated, " ".join(sentence.text for sentence in sentences))
-    return _broken_markup(text, rng) if "markup" in kinds else text
+    return broken_markup(text, rng) if "markup" in kinds else text
 
 
 _DESIGNS: dict[str, Draw] = {
@@ -142,7 +142,7 @@ def _drawing(broken: str, length: str, rng: random.Random) -> Draw:
     return wrong.at_one_place(_DESIGNS[broken], steps_of(length), rng, first=int(broken == "unlinked"))
 
 
-def _mislabelled(labels: list[str], made: Design, concepts: Sequence[str], rng: random.Random) -> list[str]:
+def mislabelled(labels: list[str], made: Design, concepts: Sequence[str], rng: random.Random) -> list[str]:
     """One step is said to use what no step uses."""
     unused = [c for c in concepts if not any(c in step.family.concepts for step in made.steps)]
     if not unused:
@@ -184,7 +184,7 @@ def noisy(made: Design, rng: random.Random) -> str:
     raise DesignError(f"no noisy rationale for {', '.join(made.concepts)}")
 
 
-def _broken_markup(text: str, rng: random.Random) -> str:
+def broken_markup(text: str, rng: random.Random) -> str:
     marker = rng.choice(MARKERS)
     misspelt = [marker.replace(right, wrong) for right, wrong in MISSPELLINGS if right in marker]
     kind = rng.randrange(4)

@@ -35,17 +35,17 @@ class Training:
 
 
 SOLVER = Training("solver", "solver", 26e6, rate=4e-3, threads=2)
-GENERATOR = Training("generator", "generator", 6e6, start="solver", early=0.55)
-VERIFIER = Training("verifier", "verifier", 8e6, start="solver", natural=0.35)
-JUDGE_A = Training("judge-a", "judge-a", 15e6, start="solver", natural=0.35, prompt_weight=0.1)
-JUDGE_B = Training("judge-b", "judge-b", 12e6, start="solver", natural=0.35, prompt_weight=0.1, qwen=True)
+GENERATOR = Training("generator", "generator", 7.5e6, start="solver", early=0.55)
+VERIFIER = Training("verifier", "verifier", 14e6, start="solver", natural=0.5)
+JUDGE_A = Training("judge-a", "judge-a", 20e6, start="solver", natural=0.35, prompt_weight=0.1)
+JUDGE_B = Training("judge-b", "judge-b", 14e6, start="solver", natural=0.35, prompt_weight=0.1, qwen=True)
 ANNOTATOR = Training("annotator", "annotator", 5e6, start="solver")
-BASE = Training("base", "solver", 2.5e6, seed=11)
+BASE = Training("base", "solver", 4e6, seed=11)
 
 WAVES: tuple[tuple[Training, ...], ...] = (
     (SOLVER,),
-    (GENERATOR, ANNOTATOR, BASE),
-    (JUDGE_A, JUDGE_B, VERIFIER),
+    (GENERATOR, BASE, ANNOTATOR),
+    (JUDGE_A, VERIFIER, JUDGE_B),
 )
 """Trainings of a wave run side by side, two at a time; each needs only what the waves before it made."""
 

@@ -37,7 +37,7 @@ JUDGES = ("judge-a", "judge-b")
 ROLES = ("annotator", "generator", *JUDGES, "solver", "verifier")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
 # of a judge's texts, those with much that is wrong: until it has learnt to compare, and then, since errors are rare
-DENSE, DENSE_LATER, DENSE_UNTIL = 0.5, 0.1, 16_000
+DENSE, DENSE_LATER, DENSE_UNTIL = 0.5, 0.15, 16_000
 ILL_POSED = {"solver": 0.2, "verifier": 0.5}
 
 
