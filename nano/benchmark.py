@@ -1,6 +1,6 @@
 """Writes the 200 held-out benchmark problems, in the public row format with a level.
 
-Chains of one have numbers that no training text has, in neither wording of the family; chains of two and three are
+The first step has numbers that no training text has, in neither wording of its family; chains of two and three are also
 compositions that no training text has. Run as `python -m nano.benchmark`.
 """
 
@@ -12,13 +12,28 @@ import random
 from pathlib import Path
 
 from nano.catalogue import LEVELS
+from nano.designing import Drawn
+from nano.families import Family
 from nano.holdout import held_out_chain, held_out_phrase
 from nano.problems import Design, DesignError, Rule, design
 from promptcot.storage.atomic import write_whole
 
 PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "benchmark.jsonl"
 COUNTS = dict(zip(LEVELS, (67, 67, 66), strict=True))
-_ONE = Rule(lambda keys: True, lambda made: all(map(held_out_phrase, made.steps[0].phrases)))
+
+
+def _new_numbers(family: Family, rng: random.Random, reference: int) -> Drawn | None:
+    """Numbers for a step; those of a first step are held out in both wordings, as one draw in 256 is."""
+    if reference:
+        return family.draw(rng, reference)
+    for _ in range(300):
+        drawn = family.draw(rng, 0)
+        if drawn and all(held_out_phrase(wording.format_map(drawn.operands)) for wording in family.wordings):
+            return drawn
+    return None
+
+
+_ONE = Rule(lambda keys: True, lambda made: True)
 _MORE = Rule(held_out_chain, lambda made: True)
 
 
@@ -28,17 +43,18 @@ def rows(seed: int = 0) -> list[dict[str, str]]:
 
 
 def designs(seed: int = 0) -> list[Design]:
-    """The benchmark's problems, no two with the same numbers, built only from held-out material."""
+    """The benchmark's problems, built only from held-out material; no two of a level begin with the same numbers."""
     rng = random.Random(f"nano benchmark {seed}")
     found: dict[tuple[object, ...], Design] = {}
     for level, count in COUNTS.items():
         goal = len(found) + count
         while len(found) < goal:
             try:
-                made = design((), level, rng, _ONE if level == LEVELS[0] else _MORE)
-            except DesignError:  # one draw in 256 has both wordings held out
+                made = design((), level, rng, _ONE if level == LEVELS[0] else _MORE, _new_numbers)
+            except DesignError:
                 continue
-            found.setdefault((made.keys, *(tuple(sorted(step.operands.items())) for step in made.steps)), made)
+            first = made.steps[0]
+            found.setdefault((level, first.family.key, *first.operands.values()), made)
     return list(found.values())
 
 
