@@ -27,7 +27,7 @@ def seconds(command: Sequence[str]) -> float:
 
 
 def main() -> int:
-    parser = Options(__doc__, runs=1, combinations=1)
+    parser = Options(__doc__, runs=1, combinations=8)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--combinations", type=int, default=64)
     chosen = parser.parse_args()

@@ -32,7 +32,9 @@ _ASK = {"generate": "inputs", "judge": "written", "solve": "problems", "extract"
 _SETTINGS = ["size", "temperature", "counts", "levels", "prompt_like"]
 _BAND = ["min_agreement", "min_pass_rate", "max_pass_rate"]
 _MORE = {"sample": _SETTINGS, "label": _BAND, **dict.fromkeys(_ASK, _WORKING)}
-_NANO = {f"{key}.engine": "tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b")}
+_NANO = {
+    f"{key}.engine": "tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b", "verify", "solve")
+}
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,10 @@ SMALL = [
     "--output-dir",
     "out",
 ]
-_ANSWERED = [f"--set={key}.engine=tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b")]
+_ANSWERED = [
+    f"--set={key}.engine=tests.fuzz.replying:open_engine"
+    for key in ("generate", "judge.a", "judge.b", "verify", "solve")
+]
 _COMPARED = ["chain", "generators", "--prompts-path", "inputs.jsonl", "--trained-on", "train.jsonl"]
 _LABELLED = ["--data-path", "labelled.jsonl", "--output-path", "out.jsonl"]
 BASES: dict[str, list[list[str]]] = {

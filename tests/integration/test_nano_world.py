@@ -26,7 +26,6 @@ from tests.benchmarks import benchmark
 
 SEEDS, COMBINATIONS = 2, 48
 PLANTED, CLEAN = 20, 60
-PROBLEMS = 48
 
 
 def margin(share: float, n: int) -> float:
@@ -112,13 +111,10 @@ def test_a_judge_calls_clean_texts_perfect(verdicts: Mapping[str, list[tuple[str
 
 def test_the_solver_solves_far_more_of_the_benchmark_than_base(tmp_path: Path) -> None:
     """The targets are 75 % and 25 %, and easy problems are solved more often than hard ones."""
-    lines = nano.benchmark_path().read_text(encoding="utf-8").splitlines(keepends=True)
-    some = tmp_path / "some.jsonl"
-    some.write_text("".join(lines[:: len(lines) // PROBLEMS]), encoding="utf-8")
-    levels = {row["id"]: row["level"] for row in read_rows(some)}
-    right = {role: graded(role, some, tmp_path / f"{role}.jsonl") for role in ("solver", "base")}
+    problems = nano.benchmark_path()
+    levels = {row["id"]: row["level"] for row in read_rows(problems)}
+    right = {role: graded(role, problems, tmp_path / f"{role}.jsonl") for role in ("solver", "base")}
     n = len(levels)
-    assert n >= PROBLEMS
     assert all(one.keys() == levels.keys() for one in right.values())
     assert sum(right["solver"].values()) / n >= 0.75 - margin(0.75, n)
     assert sum(right["base"].values()) / n <= 0.25 + margin(0.25, n)

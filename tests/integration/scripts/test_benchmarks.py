@@ -20,6 +20,7 @@ def test_every_file_of_the_benchmarks_is_run_or_a_part_of_others() -> None:
         "_gpu",
         "_defects",
         "_mock",
+        "_nano",
         "_options",
         "_placed",
         "_planted",

@@ -40,13 +40,13 @@ DISTILL = """
 
 COLD_START = """
     promptcot extract --data_path nano --output_path D/extracted.jsonl --limit_rows 800 --n 2 --n 3
-      --annotator annotator=nano:annotator --temperature 0.6 --max_len 400 --prompts nano --seed 8000 --max_retries 2
+      --annotator annotator=nano:annotator --temperature 0.6 --max_len 512 --prompts nano --seed 8000 --max_retries 2
     promptcot explain --data_path D/extracted.jsonl --output_path D/explained.jsonl
-      --annotator annotator=nano:annotator --temperature 0.6 --max_len 400 --prompts nano --seed 8000 --max_retries 2
+      --annotator annotator=nano:annotator --temperature 0.6 --max_len 512 --prompts nano --seed 8000 --max_retries 2
     promptcot judge --data_path D/explained.jsonl --output_path D/judged-a.jsonl --judge a --model_path nano:judge-a
-      --temperature 0.0 --max_len 160 --prompts nano --seed 8000
+      --temperature 0.0 --max_len 512 --prompts nano --seed 8000
     promptcot judge --data_path D/explained.jsonl --output_path D/judged-b.jsonl --judge b --model_path nano:judge-b
-      --temperature 0.0 --max_len 160 --prompts nano --seed 8000
+      --temperature 0.0 --max_len 400 --prompts nano --seed 8000
     promptcot filter --template D/judged-a.jsonl --template D/judged-b.jsonl --only_perfect true
       --output_path D/accepted.jsonl
     promptcot train-rows --data_path D/accepted.jsonl --output_path D/rows.jsonl --concepts_path D/concepts.jsonl

@@ -179,7 +179,10 @@ def test_another_shell_is_refused(
         (["dedup", "--mask_"], ["--mask_numbers"]),
         (["solve", "--data-path", "a\\ file.jsonl", "--sty"], ["--style"]),
         (["judge", "--model-path", "nano", ":", "judge"], ["judge-a", "judge-b"]),
-        (["judge", "--model-path", "nano", ":"], ["annotator", "base", "generator", "judge-a", "judge-b", "solver"]),
+        (
+            ["judge", "--model-path", "nano", ":"],
+            ["annotator", "base", "generator", "judge-a", "judge-b", "solver", "verifier"],
+        ),
         (["judge", "--model-path", "=", "nano", ":", "so"], ["solver"]),
         (["run", "--runner", "=", "lo"], ["local"]),
         (["run", "--runner", "="], ["local", "ray"]),

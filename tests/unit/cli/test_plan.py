@@ -117,7 +117,7 @@ def test_too_few_concepts_are_a_warning_and_none_where_there_are_enough(capsys: 
 
 def test_more_than_all_combinations_are_too_few(nano_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = told(["plan", "nano", "--target", "1000000", "--gpus", "1", *QUICK], capsys)
-    assert "TOO FEW: 4.00 million combinations are needed, 36.0 thousand are possible" in said
+    assert "TOO FEW: 4.00 million combinations are needed, 12.3 thousand are possible" in said
 
 
 def test_a_run_in_the_usual_folder_is_used_and_its_n_said(nano_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

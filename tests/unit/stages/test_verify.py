@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptcot import domains
+from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError, UnfitRow
 from promptcot.records import UNANSWERED, Completion, Drop, Row, Sampling
 from promptcot.stages import called
@@ -181,12 +182,22 @@ def test_a_problem_of_100_000_characters_is_asked_and_read() -> None:
     assert isinstance(STAGE.read(long, [UNREAD] * 5), Drop)
 
 
-@pytest.mark.parametrize("missing", ["verify.jinja", "verify.toml"])
+VERIFICATION = ("verify.jinja", "verify.toml")
+
+
+def domain_without(missing: Sequence[str], folder: Path) -> PromptSet:
+    for name in ("generate.jinja", "judge.jinja", "criteria.toml", *VERIFICATION):
+        if name not in missing:
+            (folder / name).write_text(MATH.sources[name], encoding="utf-8")
+    return domains.load(folder)
+
+
+@pytest.mark.parametrize("missing", VERIFICATION)
 def test_a_domain_without_verification_says_which_file_to_add(missing: str, tmp_path: Path) -> None:
-    for name in ("generate.jinja", "judge.jinja", "criteria.toml", "verify.jinja", "verify.toml"):
-        if name != missing:
-            (tmp_path / name).write_text(MATH.sources[name], encoding="utf-8")
     with pytest.raises(InputError, match=f"there is no {missing}, so the domain cannot verify problems"):
-        Verify("m", domains.load(tmp_path), Sampling(), 5)
+        Verify("m", domain_without([missing], tmp_path), Sampling(), 5)
+
+
+def test_a_domain_without_both_files_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no verify\.jinja and no verify\.toml"):
-        Verify("m", domains.load("nano"), Sampling(), 5)
+        Verify("m", domain_without(VERIFICATION, tmp_path), Sampling(), 5)
