@@ -1,7 +1,8 @@
 """Writes the 200 held-out benchmark problems, in the public row format with a level.
 
-The first step has numbers that no training text has, in neither wording of its family; chains of two and three are also
-compositions that no training text has. Run as `python -m nano.benchmark`.
+The first step has numbers that no training text has in its wording, and in more than half of the problems in neither
+wording of the family; chains of two and three are also compositions that no training text has. Run as `python -m
+nano.benchmark`.
 """
 
 from __future__ import annotations
@@ -9,32 +10,21 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from nano.catalogue import LEVELS
 from nano.designing import Drawn
-from nano.families import Family
+from nano.families import BY_KEY, FAMILIES, Family
 from nano.holdout import held_out_chain, held_out_phrase
 from nano.problems import Design, DesignError, Rule, design
 from promptcot.storage.atomic import write_whole
 
 PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "benchmark.jsonl"
 COUNTS = dict(zip(LEVELS, (67, 67, 66), strict=True))
-
-
-def _new_numbers(family: Family, rng: random.Random, reference: int) -> Drawn | None:
-    """Numbers for a step; those of a first step are held out in both wordings, as one draw in 256 is."""
-    if reference:
-        return family.draw(rng, reference)
-    for _ in range(300):
-        drawn = family.draw(rng, 0)
-        if drawn and all(held_out_phrase(wording.format_map(drawn.operands)) for wording in family.wordings):
-            return drawn
-    return None
-
-
-_ONE = Rule(lambda keys: True, lambda made: True)
-_MORE = Rule(held_out_chain, lambda made: True)
+_DRAWS = 1500
+"""Of the numbers of a first step; families have between about 30 and some thousand different ones."""
 
 
 def rows(seed: int = 0) -> list[dict[str, str]]:
@@ -43,19 +33,48 @@ def rows(seed: int = 0) -> list[dict[str, str]]:
 
 
 def designs(seed: int = 0) -> list[Design]:
-    """The benchmark's problems, built only from held-out material; no two of a level begin with the same numbers."""
+    """The benchmark's problems, built only from held-out material.
+
+    The families of first steps take turns, and no two problems of a level begin with the same numbers.
+    """
     rng = random.Random(f"nano benchmark {seed}")
-    found: dict[tuple[object, ...], Design] = {}
-    for level, count in COUNTS.items():
-        goal = len(found) + count
-        while len(found) < goal:
-            try:
-                made = design((), level, rng, _ONE if level == LEVELS[0] else _MORE, _new_numbers)
-            except DesignError:
-                continue
-            first = made.steps[0]
-            found.setdefault((level, first.family.key, *first.operands.values()), made)
-    return list(found.values())
+    firsts = {family.key: _first_steps(family, rng) for family in FAMILIES}
+    return [made for level, count in COUNTS.items() for made in _level(level, count, firsts, rng)]
+
+
+def _level(level: str, count: int, firsts: Mapping[str, Sequence[Drawn]], rng: random.Random) -> list[Design]:
+    """So many problems of a level."""
+    waiting = {key: list(steps) for key, steps in firsts.items()}
+    found: list[Design] = []
+    for key in cycle(firsts):
+        if len(found) == count:
+            break
+        if waiting[key] and (made := _beginning_with(BY_KEY[key], waiting[key].pop(0), level, rng)):
+            found.append(made)
+    return found
+
+
+def _first_steps(family: Family, rng: random.Random) -> list[Drawn]:
+    """Numbers of a first step that are held out: those in both wordings come first."""
+    drawn = {tuple(made.operands.items()): made for _ in range(_DRAWS) if (made := family.draw(rng, 0))}
+    ranked = [(sum(held_out_phrase(text) for text in _phrases(family, made)), made) for made in drawn.values()]
+    return [made for times, made in sorted(ranked, key=lambda one: -one[0]) if times]
+
+
+def _phrases(family: Family, drawn: Drawn) -> list[str]:
+    return [wording.format_map(drawn.operands) for wording in family.wordings]
+
+
+def _beginning_with(family: Family, first: Drawn, level: str, rng: random.Random) -> Design | None:
+    """A problem that begins with these numbers; their wording and the chain are held out. None if there is none."""
+    rule = Rule(
+        lambda keys: keys[0] == family.key and (len(keys) == 1 or held_out_chain(keys)),
+        lambda made: held_out_phrase(made.steps[0].valued),
+    )
+    try:
+        return design((), level, rng, rule, lambda drawing, rng, before: drawing.draw(rng, before) if before else first)
+    except DesignError:
+        return None
 
 
 def _row(number: int, made: Design) -> dict[str, str]:

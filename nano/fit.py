@@ -172,8 +172,8 @@ class _Fit:
 
     def _log(self, **values: Any) -> None:
         self.state.seconds = time.monotonic() - self._began
-        told = {"step": self.state.step, "tokens": self.state.tokens, **values, "seconds": round(self.state.seconds)}
-        line = logs.append(self.folder / "log.jsonl", told)
+        values = {"step": self.state.step, "tokens": self.state.tokens, **values, "seconds": round(self.state.seconds)}
+        line = logs.append(self.folder / "log.jsonl", values)
         print(f"{self.training.name}: {line}", flush=True)
 
     def _store(self) -> None:

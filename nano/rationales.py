@@ -27,11 +27,11 @@ def label(family: Family, concepts: Sequence[str]) -> str:
 
 def rationale(level: str, steps: int, lines: Sequence[tuple[str, Sequence[str]]]) -> str:
     """A rationale from the label and the parts of each step; "none" has no lines."""
-    told = [
+    explained = [
         f"Step {number} {words}{': ' if parts else ''}{'; '.join(parts)}."
         for number, (words, parts) in enumerate(lines, 1)
     ]
-    return "\n".join([level_line(level, steps), *told])
+    return "\n".join([level_line(level, steps), *explained])
 
 
 def parts_of(family: Family, drawn: Drawn, sentence: Sentence, before: str, kind: str) -> list[str]:

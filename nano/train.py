@@ -89,7 +89,7 @@ def _still_running(running: Sequence[subprocess.Popen[bytes]]) -> list[subproces
 
 def _scaled(training: Training, scale: float) -> Training:
     """A training on a multiple of its tokens. A short trial is not looked at: a look takes longer than the trial."""
-    checks = training.checks if scale >= 0.01 else 0
+    checks = training.checks if scale > 0.01 else 0
     return dataclasses.replace(training, tokens=training.tokens * scale, checks=checks)
 
 
