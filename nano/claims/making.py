@@ -44,12 +44,16 @@ def ensure(out: Path, pool: Pool, sizes: Sizes) -> None:
 
 
 def requests(counts: Levels) -> list[promptcot.Row]:
-    """Prompts for so many problems of each level; concepts and level go together as in the generator's training."""
+    """Prompts for so many problems of each level, with held-out combinations of concepts.
+
+    Concepts and level go together as in training. Judges and verifier have learnt from the generator's texts for other
+    combinations.
+    """
     rng = random.Random("nano claims requests")
     left = dict(zip(LEVELS, counts, strict=True))
     found: list[promptcot.Row] = []
     while any(left.values()):
-        concepts, level, prompt = request(rng)
+        concepts, level, prompt = request(rng, held_out=True)
         if left[level]:
             left[level] -= 1
             name = f"{level}-{left[level]}"

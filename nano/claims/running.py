@@ -81,9 +81,6 @@ def _keep(claim: Claim, under_way: dict[Future[Values], Case], when: str) -> Non
 
 
 def measured(measure: Callable[[Case], Values], case: Case) -> Values:
-    """Measure a case; the processes that made its texts are ended."""
+    """Measure a case, in a process of its own."""
     logging.disable_progress_bar()
-    values = measure(case)
-    for maker in multiprocessing.active_children():
-        maker.terminate()
-    return values
+    return measure(case)

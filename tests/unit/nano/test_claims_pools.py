@@ -75,7 +75,7 @@ def test_as_many_problems_of_each_level_are_asked_for_as_wanted() -> None:
     asked = requests((3, 2, 4))
     assert [sum(row["level"] == level for row in asked) for level in LEVELS] == [3, 2, 4]
     assert len({row["id"] for row in asked}) == 9
-    assert not any(held_out_combination(row["foundational_concepts"]) for row in asked)
+    assert all(held_out_combination(row["foundational_concepts"]) for row in asked)
     assert asked == requests((3, 2, 4))
 
 
