@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nano.material import read_material
-from nano.texts import Example, example
+from nano.texts import DENSE_UNTIL, Example, example
 from promptcot.nano import Solution
 from promptcot.nano import check as solve
 
@@ -28,10 +28,15 @@ def check(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: str, count: int = COUNT
 ) -> dict[str, float]:
     """Shares (0 to 1) that tell how far a model that learns `texts` has come, from `count` fresh texts of its role."""
-    examples = [example(texts, FRESH, index) for index in range(count)]
+    examples = fresh(texts, count)
     temperature = 0.7 if texts.startswith("generator") else 0.0
     written = complete(model, tokenizer, [one.prompt for one in examples], temperature)
     return _READINGS[texts.split("-")[0]](examples, written)
+
+
+def fresh(texts: str, count: int = COUNT) -> list[Example]:
+    """Texts of a role that no training has seen, like the late ones: early ones of judges have more that is wrong."""
+    return [example(texts, FRESH, DENSE_UNTIL + index) for index in range(count)]
 
 
 @torch.inference_mode()

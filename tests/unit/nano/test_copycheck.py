@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from nano import copycheck
-from nano.texts import example
 
 COUNT = 60
 
@@ -33,14 +32,14 @@ def nothing(text: str) -> str:
 def test_a_reply_without_a_verdict_finds_no_defect(
     role: str, reply: Callable[[str], str], share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = [reply(example(role, copycheck.FRESH, index).completion) for index in range(COUNT)]
+    written = [reply(one.completion) for one in copycheck.fresh(role, COUNT)]
     monkeypatch.setattr(copycheck, "complete", lambda *_: written)
     found = copycheck.check(None, None, role, COUNT)  # type: ignore[arg-type]
     assert found == {"clean": share, "defect": share, "equal": share}
 
 
 def test_the_generators_texts_are_read_and_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = [example("generator", copycheck.FRESH, index).completion for index in range(COUNT)]
+    truth = [one.completion for one in copycheck.fresh("generator", COUNT)]
     ill_posed = truth[0].replace("BEGIN PROBLEM -->\n", "BEGIN PROBLEM -->\nThe ")
     written = [*truth[1:-1], ill_posed, truth[0].replace("<!-- END PROBLEM -->", "")]
     monkeypatch.setattr(copycheck, "complete", lambda *_: written)

@@ -15,7 +15,7 @@ from nano.planting import ASPECT, KINDS, Draft, draft
 from nano.problems import DesignError, completion
 from nano.sentences import read_problem
 from nano.solving import REFUSAL, walk
-from nano.texts import asked, example, generated, judged
+from nano.texts import DENSE_UNTIL, asked, example, generated, judged
 from nano.verifying import CRITERIA, ill_posed, text_of, verification
 from promptcot.nano import Solution, check
 
@@ -168,9 +168,11 @@ def test_right_sums_of_a_number_that_does_not_exist_are_not_solvable(judge: str,
 
 
 @pytest.mark.parametrize("judge", JUDGES)
-def test_judges_see_enough_of_good_and_of_bad_material(judge: str) -> None:
-    verdicts = [example(judge, 7, index).completion.rsplit(" ", 1)[1] for index in range(1000)]
-    assert 0.2 < verdicts.count("perfect") / 1000 < 0.45
+@pytest.mark.parametrize(("first", "least", "most"), [(0, 0.2, 0.35), (DENSE_UNTIL, 0.37, 0.5)])
+def test_judges_see_enough_of_good_and_of_bad_material(judge: str, first: int, least: float, most: float) -> None:
+    """Less that is good at first, when many texts have much that is wrong."""
+    verdicts = [example(judge, 7, first + index).completion.rsplit(" ", 1)[1] for index in range(1000)]
+    assert least < verdicts.count("perfect") / 1000 < most
 
 
 @pytest.mark.parametrize("judge", JUDGES)
