@@ -37,14 +37,19 @@ def ensure(out: Path, scale: float = 1.0) -> Path:
     """
     path = out / "natural.jsonl"
     settings = _settings(out / GENERATOR.name, round(COUNT * min(scale, 1.0)) or 64)
-    if path.exists():
-        _check(path, settings)
-        return path
-    with locked(out / ".natural.lock"), timed(out, NATURAL):
-        rows = list(_written(out / GENERATOR.name, settings["count"]))
+    if not path.exists():
+        with locked(out / ".natural.lock"):
+            if not path.exists():  # else another process wrote it before this one had the lock
+                _write(path, settings)
+    _check(path, settings)
+    return path
+
+
+def _write(path: Path, settings: dict[str, Any]) -> None:
+    with timed(path.parent, NATURAL):
+        rows = list(_written(path.parent / GENERATOR.name, settings["count"]))
         write_json(path.with_suffix(".json"), settings)
         write_whole(path, b"".join(map(dumps, rows)))
-    return path
 
 
 def _settings(folder: Path, count: int) -> dict[str, Any]:

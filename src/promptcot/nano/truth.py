@@ -26,7 +26,7 @@ SHARES = {
     "concepts": "concepts, of the well-posed",
     "wholly_right": "wholly right",
     "label": "label right",
-    "label_agreed": f"label right where {100 * AGREED:.0f} % agree",
+    "label_agreed": f"label right where ≥ {100 * AGREED:.0f} % agree",
 }
 """The shares of `Truth`, and what they are called wherever they are shown."""
 

@@ -211,7 +211,7 @@ def test_a_run_is_shown_side_by_side(run: Path, capsys: pytest.CaptureFixture[st
     assert lines["well-posed"][1::2] == ["80.0", "75.0", "100.0", "100.0", "100.0"]
     assert lines["wholly right"][2::2] == ["60.0", "50.0", "66.7", "66.7", "50.0"]
     assert lines["label right"][2:] == ["n/a", "n/a", "n/a", "66.7", "%", "100.0", "%"]
-    assert lines["label right where 60 % agree"][6:] == ["n/a", "n/a", "n/a", "100.0", "%", "100.0", "%"]
+    assert lines["label right where ≥ 60 % agree"][7:] == ["n/a", "n/a", "n/a", "100.0", "%", "100.0", "%"]
     assert lines["well-posed ones kept"][3:] == ["75.0", "%", "75.0", "%", "75.0", "%", "50.0", "%"]
     assert "ceiling: level and all concepts can be had for 100.0 % of 5 combinations" in said
     assert "judge a: recall 33.3 % (n = 3), precision 100.0 %" in said

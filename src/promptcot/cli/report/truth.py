@@ -19,7 +19,7 @@ HOW_MARKED = (
     "a verifier by invalid; recall: of the rows with a defect, those marked; precision: of the marked rows, those with "
     "a defect; false alarms: of the rows without a defect, those marked or without a verdict, since they are lost; a "
     "verdict may be perfect in spite of a defect (that of judge-a with one unused concept of three, or a level that is "
-    "off by one): by its rating shows of how many rows with a defect the rating of just this is not perfect"
+    "off by one), so the last column says for how many rows the rating of the defect itself is not perfect"
 )
 WRONG = "wrong rows: id, where the row stands, and what is wrong with it"
 _INTERVAL = "  95 % interval"
