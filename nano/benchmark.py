@@ -57,12 +57,8 @@ def _level(level: str, count: int, firsts: Mapping[str, Sequence[Drawn]], rng: r
 def _first_steps(family: Family, rng: random.Random) -> list[Drawn]:
     """Numbers of a first step that are held out: those in both wordings come first."""
     drawn = {tuple(made.operands.items()): made for _ in range(_DRAWS) if (made := family.draw(rng, 0))}
-    ranked = [(sum(held_out_phrase(text) for text in _phrases(family, made)), made) for made in drawn.values()]
+    ranked = [(sum(map(held_out_phrase, family.phrases(made.operands))), made) for made in drawn.values()]
     return [made for times, made in sorted(ranked, key=lambda one: -one[0]) if times]
-
-
-def _phrases(family: Family, drawn: Drawn) -> list[str]:
-    return [wording.format_map(drawn.operands) for wording in family.wordings]
 
 
 def _beginning_with(family: Family, first: Drawn, level: str, rng: random.Random) -> Design | None:

@@ -40,6 +40,10 @@ class Family:
         """The operands' names, in the order of the first wording."""
         return tuple(re.findall(r"{(\w+)}", self.wordings[0]))
 
+    def phrases(self, operands: Operands) -> tuple[str, ...]:
+        """The phrase in each wording."""
+        return tuple(wording.format_map(operands) for wording in self.wordings)
+
     def draw(self, rng: Random, reference: int) -> Drawn | None:
         """Numbers for a first step (`reference` 0), or such as fit the value of the step before, or None."""
         numbers = self.draw_numbers(rng, reference)

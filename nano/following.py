@@ -107,11 +107,7 @@ def _recomputed(notes: Notes, line: Line | None, sentence: Sentence | None, befo
     if linked:
         expected[idea.family.slot] = idea.name
     notes.words.append(";")
-    _same_place(notes, line, sentence, idea.family)
-    if sentence and sentence.family is idea.family:
-        for slot in sentence.order:
-            shown = sentence.shown[slot]
-            notes.fact(f"{expected[slot]}/{shown or '?'}", shown == expected[slot])
+    _pairs(notes, line, expected, sentence, idea.family)
     return Before(line.name, drawn.value)
 
 
@@ -123,10 +119,9 @@ def _readable(line: Line) -> bool:
 def _link(notes: Notes, idea: Idea, before: Before) -> None:
     """Whether the idea holds the value of the step before, by its name."""
     if before.name:
-        number = idea.numbers.get(idea.family.slot) if idea.name else None
-        said = f"{number}" if idea.name == before.name else f"{idea.name}={number}" if idea.name else "?"
-        right = idea.name == before.name and number == before.value
-        notes.fact(f"{before.name}={before.value}/{said}", right)
+        said = f"{idea.name}={idea.numbers[idea.family.slot]}" if idea.name else "?"
+        right = f"{before.name}={before.value}"
+        notes.fact(f"{right}/{said.removeprefix(f'{before.name}=')}", said == right)
     elif idea.name:
         notes.fact(idea.name, False)
 
@@ -149,16 +144,6 @@ def _beside(expected: str, said: str) -> str:
     if expected.startswith(f"{left}="):
         return f"{expected}/{result}"
     return f"{expected}/{said if _SUM.fullmatch(said) else '?'}"
-
-
-def _same_place(notes: Notes, line: Line, sentence: Sentence | None, family: Family | None) -> None:
-    """Whether the problem has a sentence of this family here, with the name that the rationale gives."""
-    if sentence is None:
-        notes.fact("none", False)
-    elif sentence.family is None or sentence.family is not family:
-        notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
-    else:
-        notes.fact(f"{line.name or '?'}/{sentence.name or '?'}", sentence.name == line.name)
 
 
 def _unread(notes: Notes, sentence: Sentence | None, before: Before) -> Before:
@@ -194,11 +179,7 @@ def _solved(notes: Notes, line: Line, sentence: Sentence | None, before: Before)
     else:
         _taken(notes, line, line.taken, value, before)
         notes.words.append(";")
-        _same_place(notes, line, sentence, line.taken.family)
-        if sentence and sentence.family is line.taken.family:
-            for slot in sentence.order:
-                taken, shown = line.taken.shown[slot], sentence.shown[slot]
-                notes.fact(f"{taken or '?'}/{shown or '?'}", shown == taken)
+        _pairs(notes, line, line.taken.shown, sentence, line.taken.family)
     return Before(sentence.name if sentence else "", value or 0)
 
 
@@ -273,13 +254,13 @@ def _compared_idea(notes: Notes, line: Line, idea: Idea, sentence: Sentence | No
     return Before(line.name, line.value if line.name else drawn.value)
 
 
-def _pairs(notes: Notes, line: Line, said: Mapping[str, str], sentence: Sentence | None, family: Family) -> None:
-    """What the rationale has, and what the problem has, slot by slot."""
+def _pairs(notes: Notes, line: Line, said: Mapping[str, str], sentence: Sentence | None, family: Family | None) -> None:
+    """What the problem should have by the rationale, and what it has: the name, and slot by slot."""
     if sentence is None:
         notes.fact("none", False)
-    elif sentence.family is not family:
+    elif sentence.family is None or sentence.family is not family:
         notes.fact(title(sentence.family.key) if sentence.family else "unclear", False)
     else:
         notes.fact(f"{line.name or '?'}/{sentence.name or '?'}", line.name == sentence.name)
         for slot in sentence.order:
-            notes.fact(f"{said[slot]}/{sentence.shown[slot] or '?'}", said[slot] == sentence.shown[slot])
+            notes.fact(f"{said[slot] or '?'}/{sentence.shown[slot] or '?'}", said[slot] == sentence.shown[slot])

@@ -58,12 +58,7 @@ class Step:
     @property
     def valued(self) -> str:
         """The phrase with the value in place of the reference."""
-        return self.phrases[self.wording]
-
-    @property
-    def phrases(self) -> tuple[str, ...]:
-        """The phrase with the value in place of the reference, in each wording of the family."""
-        return tuple(wording.format_map(self.drawn.operands) for wording in self.family.wordings)
+        return self.family.phrases(self.operands)[self.wording]
 
     def explained(self, kind: str) -> list[str]:
         """The parts of its line in a rationale of the kind."""

@@ -6,7 +6,6 @@ Sets that are compared have equally many problems of each level. Which problems 
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,8 @@ from nano.schedule import Training
 from nano.texts import Example, template
 from promptcot import nano
 from promptcot.nano.findings import finding
+from promptcot.records import Row as Fields
+from promptcot.storage.rows import read_rows
 
 RATE = 2e-3
 ACCURACY = {"accuracy": "accuracy", **{level: level for level in LEVELS}}
@@ -116,9 +117,9 @@ def tested(case: Case, folder: Path) -> Values:
 
 
 @cache
-def benchmark() -> list[dict[str, str]]:
+def benchmark() -> list[Fields]:
     """The held-out problems."""
-    return [json.loads(line) for line in nano.benchmark_path().read_text(encoding="utf-8").splitlines()]
+    return list(read_rows(nano.benchmark_path()))
 
 
 def truth(taught: Sequence[tuple[Row, Answers]]) -> Values:
