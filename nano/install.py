@@ -57,7 +57,7 @@ def _why_unfinished(out: Path, name: str) -> str:
 
 
 def install(out: Path, models: Path, runs: Path) -> None:
-    """Copy weights and logs, and remove the logs of trainings that are no more."""
+    """Copy weights and logs, and remove the logs of trainings that are no more. After a kill, run it again."""
     for name in TRAININGS:
         for file in FILES:
             write_whole(models / name / file, (out / name / file).read_bytes())

@@ -25,6 +25,7 @@ from nano.packing import Source
 from nano.schedule import TRAININGS, WAVES, Training
 from nano.texts import example
 from nano.timing import timed
+from promptcot.errors import PromptCoTError
 
 
 def arguments() -> argparse.Namespace:
@@ -94,4 +95,7 @@ def _scaled(training: Training, scale: float) -> Training:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except PromptCoTError as error:
+        sys.exit(f"nano.train: {error}")

@@ -20,6 +20,7 @@ from nano.claims.sizes import Levels, Sizes
 from nano.holdout import allowed_chain, held_out_phrase
 from nano.sentences import Sentence, read_problem
 from nano.texts import request
+from promptcot.storage.atomic import locked
 
 SEED = 8000
 """Of everything that is written, judged and answered."""
@@ -38,7 +39,9 @@ class Rated(NamedTuple):
 def ensure(out: Path, pool: Pool, sizes: Sizes) -> None:
     """Make a pool, once; after a stop it goes on where it was."""
     path = pool_path(out, pool, sizes)
-    if not path.exists():
+    with locked(out / "claims" / f".{pool.name}.lock"):
+        if path.exists():
+            return
         journals = out / "claims" / f"calls-{pool.name}-{pool_hash(out, pool, sizes)}"
         write(path, made(out, pool, requests(pool.prompts(sizes)), journals))
 

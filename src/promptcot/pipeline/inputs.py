@@ -15,7 +15,7 @@ from promptcot.core.parsing.prompt_like import learn_template
 from promptcot.core.prompts import PromptSet
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.sampling.concepts import ConceptTable
-from promptcot.core.sampling.levels import LevelLaw
+from promptcot.core.sampling.levels import LevelDistribution
 from promptcot.core.shards import Part, Shard
 from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_folder, texts_at_once
 from promptcot.engines.protocol import Engine
@@ -195,7 +195,7 @@ def drawn_rows(
     vectors: Path | None,
     domain: PromptSet,
     ended: Callable[[Exhausted], None],
-    fitting: LevelLaw | None,
+    fitting: LevelDistribution | None,
 ) -> Iterator[Row]:
     """Combinations of concepts as rows for a generator, endless or until `ended` is set. `fitting` is that of
     `read_levels`. Raises InputError.

@@ -13,7 +13,7 @@ from promptcot import catalogue, nano
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.sampling.combinations import Combination, Exhausted, combinations
 from promptcot.core.sampling.concepts import ConceptTable, align_embeddings
-from promptcot.core.sampling.levels import LevelLaw
+from promptcot.core.sampling.levels import LevelDistribution
 from promptcot.core.sampling.sampler import Sampler
 from promptcot.errors import InputError
 from promptcot.recipe.schema import Sample
@@ -45,14 +45,18 @@ def read_table(path: str, columns: Columns | None = None, unfit: Unfit | None = 
     return ConceptTable.from_rows(names for names, _ in _seeds(concepts_file(path), columns or Columns(), unfit))
 
 
-def read_levels(path: str, table: ConceptTable, recipe: Sample, columns: Columns | None = None) -> LevelLaw | None:
+def read_levels(
+    path: str, table: ConceptTable, recipe: Sample, columns: Columns | None = None
+) -> LevelDistribution | None:
     """How levels fit the concepts of a file whose table has been read; None if the recipe draws them uniformly.
 
     Raises InputError if no seed combination has one of the levels.
     """
     if not recipe.fit_levels:
         return None
-    return LevelLaw(table, _seeds(concepts_file(path), columns or Columns(), lambda row, why: None), recipe.levels)
+    return LevelDistribution(
+        table, _seeds(concepts_file(path), columns or Columns(), lambda row, why: None), recipe.levels
+    )
 
 
 def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[tuple[list[str], object]]:
@@ -87,7 +91,7 @@ def sampled_rows(
     seed: int,
     render: RenderPrompt,
     ended: Callable[[Exhausted], None],
-    fitting: LevelLaw | None = None,
+    fitting: LevelDistribution | None = None,
 ) -> Iterator[Row]:
     """Rows for the generator, endless unless no new combination is found; then `ended` is called with the reason."""
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptcot.core.sampling.levels import LevelLaw
+from promptcot.core.sampling.levels import LevelDistribution
 from promptcot.core.sampling.sampler import Sampler
 from promptcot.errors import InputError
 
@@ -42,7 +42,7 @@ class Exhausted(Exception):
 
 
 def combinations(
-    sampler: Sampler, levels: Sequence[str], seed: int, fitting: LevelLaw | None = None
+    sampler: Sampler, levels: Sequence[str], seed: int, fitting: LevelDistribution | None = None
 ) -> Iterator[Combination]:
     """Distinct combinations; a longer stream begins with the same combinations.
 
@@ -65,7 +65,9 @@ def combinations(
             raise Exhausted(len(seen), possible)
 
 
-def _draws(sampler: Sampler, levels: int, seed: int, fitting: LevelLaw | None) -> Iterator[tuple[list[int], int]]:
+def _draws(
+    sampler: Sampler, levels: int, seed: int, fitting: LevelDistribution | None
+) -> Iterator[tuple[list[int], int]]:
     """Concepts and the number of a level, block by block; uniform levels have a generator of their own."""
     block = 0
     while True:

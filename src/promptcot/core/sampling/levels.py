@@ -27,7 +27,7 @@ Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 
 
-class LevelLaw:
+class LevelDistribution:
     """Draws a level for each combination of a table's concepts.
 
     Holds 12 bytes for each pair of concepts and level that share a seed.

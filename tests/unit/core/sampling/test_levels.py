@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 
 from promptcot.core.sampling.combinations import combinations
 from promptcot.core.sampling.concepts import ConceptTable
-from promptcot.core.sampling.levels import LevelLaw
+from promptcot.core.sampling.levels import LevelDistribution
 from promptcot.core.sampling.sampler import Sampler
 from promptcot.errors import InputError
 
@@ -20,9 +20,9 @@ LEVELS = ["easy", "middle", "hard"]
 Seeds = list[tuple[list[str], object]]
 
 
-def law(seeds: Seeds, levels: list[str] = LEVELS) -> tuple[ConceptTable, LevelLaw]:
+def law(seeds: Seeds, levels: list[str] = LEVELS) -> tuple[ConceptTable, LevelDistribution]:
     table = ConceptTable.from_rows(concepts for concepts, _ in seeds)
-    return table, LevelLaw(table, seeds, levels)
+    return table, LevelDistribution(table, seeds, levels)
 
 
 def by_definition(seeds: Seeds, chosen: list[str]) -> list[float]:
@@ -83,8 +83,8 @@ def test_repeated_and_padded_names_count_once_and_unknown_ones_never() -> None:
     odd: Seeds = [([" a", "b ", "a"], "easy"), (["a", "c", "unknown"], "hard"), (["a", "b"], None), (["b", "c"], 3)]
     table = ConceptTable.from_rows([["a", "b"], ["a", "c"]])
     rows = np.array([[0, 1], [0, 2], [1, 2]])
-    assert LevelLaw(table, odd, LEVELS).probabilities(rows) == pytest.approx(
-        LevelLaw(table, plain, LEVELS).probabilities(rows)
+    assert LevelDistribution(table, odd, LEVELS).probabilities(rows) == pytest.approx(
+        LevelDistribution(table, plain, LEVELS).probabilities(rows)
     )
 
 
