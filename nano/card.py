@@ -15,7 +15,7 @@ from typing import Any
 
 from nano.curve import NO_SHARES, read
 from nano.schedule import TRAININGS, WAVES
-from nano.timing import Times, times
+from nano.timing import times
 from promptcot.storage.atomic import write_whole
 
 CARD = Path(__file__).with_name("CARD.md")
@@ -58,13 +58,10 @@ def in_all(out: Path) -> str:
     return f"Together {tokens / 1e6:.0f} M tokens, {_timed(known) if known else _estimated(lines)}"
 
 
-def _timed(known: Times) -> str:
+def _timed(known: Mapping[str, float]) -> str:
     """What the log of the whole training says."""
-    parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in known.seconds.items() if seconds)
-    left_out = [f"{part}, not finished" for part in known.unfinished]
-    left_out += [f"starts that were killed: {known.lost}"] if known.lost else []
-    said = f" Not counted: {'; '.join(left_out)}." if left_out else ""
-    return f"in {sum(known.seconds.values()) / 60:.0f} minutes on two cores ({parts}; interruptions left out).{said}"
+    parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in known.items())
+    return f"in {sum(known.values()) / 60:.0f} minutes on two cores ({parts}; interruptions left out)."
 
 
 def _estimated(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from nano import logs
@@ -20,15 +19,6 @@ LOG = "train.jsonl"
 NATURAL = "generator's texts"
 PARTS = ("wave 1", "wave 2", NATURAL, *(f"wave {number}" for number in range(3, len(WAVES) + 1)))
 """In the order in which they run."""
-
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds by part, over all its starts; the parts that never came to their end; the starts that have no end."""
-
-    seconds: dict[str, float]
-    unfinished: tuple[str, ...]
-    lost: int
 
 
 @contextmanager
@@ -44,18 +34,14 @@ def timed(out: Path, part: str) -> Iterator[None]:
         _log(out, part, event, seconds=round(time.monotonic() - began, 1))
 
 
-def times(out: Path) -> Times | None:
-    """What is logged in `out`, or None where nothing is."""
-    if not (out / LOG).exists():
-        return None
-    lines = logs.read(out / LOG)
+def times(out: Path) -> dict[str, float] | None:
+    """Seconds by part, over all its starts; None unless every part has an end, and every start a known time."""
+    lines = logs.read(out / LOG) if (out / LOG).exists() else []
     events = Counter((line["part"], line["event"]) for line in lines)
-    seconds = dict.fromkeys(PARTS, 0.0)
-    for line in lines:
-        seconds[line["part"]] += line.get("seconds", 0.0)
-    begins = sum(count for (_, event), count in events.items() if event == "begin")
-    unfinished = tuple(part for part in PARTS if not events[part, "end"])
-    return Times(seconds, unfinished, 2 * begins - len(lines))
+    killed = len(lines) < 2 * sum(count for (_, event), count in events.items() if event == "begin")
+    if killed or not all(events[part, "end"] for part in PARTS):
+        return None
+    return {part: sum(line.get("seconds", 0.0) for line in lines if line["part"] == part) for part in PARTS}
 
 
 def _log(out: Path, part: str, event: str, **values: float) -> None:

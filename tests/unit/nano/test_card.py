@@ -74,17 +74,29 @@ def test_the_card_says_how_long_the_whole_training_took(tmp_path: Path) -> None:
     )
 
 
-def test_the_card_adds_what_was_stopped_and_names_what_it_cannot_know(tmp_path: Path) -> None:
-    """Wave 1 was stopped and went on; wave 2 was killed once, and later stopped."""
-    write(tmp_path / "judge-b" / "log.jsonl", LOG)
-    events = [("wave 1", "begin"), ("wave 1", "stopped"), ("wave 1", "begin"), ("wave 1", "end"), ("wave 2", "begin")]
-    events += [("wave 2", "begin"), ("wave 2", "stopped")]
+EVENTS = [(part, event) for part in timing.PARTS for event in ("begin", "end")]
+
+
+def log_of(events: list[tuple[str, str]], out: Path) -> None:
+    """The log of a whole training, in which every start takes a minute."""
     rows = [{"part": part, "event": event, "time": 0} for part, event in events]
-    write(tmp_path / timing.LOG, [row if row["event"] == "begin" else {**row, "seconds": 60.0} for row in rows])
-    assert card.in_all(tmp_path) == (
-        "Together 0 M tokens, in 3 minutes on two cores (wave 1 2, wave 2 1; interruptions left out). Not counted: "
-        "wave 2, not finished; generator's texts, not finished; wave 3, not finished; starts that were killed: 1."
-    )
+    write(out / timing.LOG, [row if row["event"] == "begin" else {**row, "seconds": 60.0} for row in rows])
+
+
+def test_the_card_adds_the_starts_of_a_part_that_was_stopped(tmp_path: Path) -> None:
+    write(tmp_path / "judge-b" / "log.jsonl", LOG)
+    log_of([("wave 1", "begin"), ("wave 1", "stopped"), *EVENTS], tmp_path)
+    assert "in 5 minutes on two cores (wave 1 2, wave 2 1," in card.in_all(tmp_path)
+
+
+@pytest.mark.parametrize("events", [EVENTS[2:], [("wave 1", "begin"), *EVENTS]], ids=["not logged", "killed"])
+def test_where_a_part_is_not_known_the_card_takes_the_logs_of_the_trainings(
+    events: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """Else the card would name fewer minutes than it took."""
+    write(tmp_path / "judge-b" / "log.jsonl", LOG)
+    log_of(events, tmp_path)
+    assert "minutes on two cores by their own logs" in card.in_all(tmp_path)
 
 
 def test_without_a_log_of_the_whole_the_card_adds_the_waves_and_says_so(tmp_path: Path) -> None:
