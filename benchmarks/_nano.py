@@ -18,10 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writer is no
 
 from nano.catalogue import CONCEPTS
 from nano.holdout import held_out_combination
+from nano.material import read_material
 from nano.planting import draft
 from nano.problems import DesignError
 from nano.texts import fitting_level
+import promptcot
 from promptcot import domains
+from promptcot.api.working import Working
 from promptcot.engines.opening import Engines
 from promptcot.pipeline.execute import run_stage
 from promptcot.pipeline.inputs import Inputs
@@ -42,6 +45,8 @@ from promptcot.storage.rows import read_rows
 SEED = 271828
 """The first seed of the sampled combinations, and that of judges and solvers; no training uses it or the next ones."""
 AT_ONCE = 256
+ANY_REPLY: Working = {"seed": SEED, "concurrency": AT_ONCE, "keep_going": True}
+"""A model that can do nothing is measured as well, and not refused."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,27 @@ async def solved(role: str, rows: Iterable[Row], n: int, models: Models, folder:
     assert solver is not None
     stage = Solve(domains.load("nano"), solver.sampling, SEED)
     return await through(stage, list(samples(rows, n)), models.of(role), folder / f"{role}.jsonl")
+
+
+def finished(count: int) -> list[Row]:
+    """Finished problems without a defect, with the concepts and the level that they were written for."""
+    rows = planted(["clean"], count)
+    return [{**row, "problem": read_material(row["completion"]).problem} for row in rows]
+
+
+def explained(rows: Sequence[Row], models: Models) -> list[Row]:
+    """The rows for whose problems the annotator writes a rationale that can be read, with this rationale."""
+    return list(promptcot.explain(rows, model=_annotator(models), prompts="nano", **ANY_REPLY))
+
+
+def extracted(rows: Sequence[Row], models: Models) -> list[Row]:
+    """The rows for whose problems the annotator writes a list that can be read, with its concepts in place of theirs."""
+    return list(promptcot.extract(rows, model=_annotator(models), prompts="nano", **ANY_REPLY))
+
+
+def _annotator(models: Models) -> promptcot.Model:
+    """The annotator with the settings of the recipe `cold-start-nano`."""
+    return promptcot.Model(model=models.of("annotator"), temperature=0.6, max_tokens=512)
 
 
 async def through(stage: Stage, rows: Sequence[Row], model: str, target: Path) -> list[Row]:

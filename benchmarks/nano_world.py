@@ -1,4 +1,4 @@
-"""The nano world against its targets: generator, judges, verifier, labels, solver and base, each with its interval.
+"""The nano world against its targets: generator, judges, verifier, labels, annotator, solver and base, with intervals.
 
     python benchmarks/nano_world.py [--seeds 16] [--combinations 64] [--planted 100] [--early DIR] [--models DIR]
                                     [--json FILE] [--output-dir DIR] [--smallest]
@@ -23,7 +23,20 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from _nano import AT_ONCE, SEED, Draws, Models, judged, make, make_without_verify, planted, solved
+from _nano import (
+    AT_ONCE,
+    SEED,
+    Draws,
+    Models,
+    explained,
+    extracted,
+    finished,
+    judged,
+    make,
+    make_without_verify,
+    planted,
+    solved,
+)
 from _options import Options, verdict
 from local_engine import complete, prompts_of
 
@@ -38,6 +51,7 @@ from promptcot.core.statistics.estimates import estimate
 from promptcot.engines.local.engine import LocalEngine
 from promptcot.nano import mask_numbers
 from promptcot.nano.checker import LEVELS
+from promptcot.nano.findings import finding
 from promptcot.nano.runs import ceiling, filtered, judges, truth_of, truths, verifiers
 from promptcot.nano.truth import AGREED, Detection, Share, Truth
 from promptcot.pipeline.run import Run
@@ -221,6 +235,14 @@ def of_planted(rows: Sequence[Row], replies: Mapping[str, Mapping[str, Row]]) ->
         yield share(f"clean text: not called perfect by judge {name}", alarms, most=0.05)
 
 
+def on_finished(rows: Sequence[Row], models: Models) -> Iterator[Line]:
+    """What the annotator writes about finished problems; a reply that cannot be read is wrong."""
+    lists = [not finding(row).unused for row in extracted(rows, models)]
+    yield share("annotator: lists of concepts that the problem all uses", Share(sum(lists), len(rows)))
+    designs = [finding(row).kind == "design-first" for row in explained(rows, models)]
+    yield share("annotator: rationales that design the problem", Share(sum(designs), len(rows)))
+
+
 async def on_benchmark(role: str, models: Models, options: argparse.Namespace, folder: Path) -> list[Line]:
     """The accuracy on the held-out problems, mean over samples, in all and by level."""
     rows = list(islice(read_rows(nano.benchmark_path()), 0, None, options.every))
@@ -292,6 +314,7 @@ async def measured(options: argparse.Namespace, folder: Path) -> list[Line]:
         early_runs = await make(folder / "early", Models(options.models, early), draws)
         lines += of_runs("early generator", early_runs, EARLY)
     lines += await on_planted(models, options.planted, folder)
+    lines += await asyncio.to_thread(lambda: [*on_finished(finished(options.planted), models)])
     for role in ("solver", "base"):
         lines += await on_benchmark(role, models, options, folder)
     return lines

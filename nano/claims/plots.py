@@ -3,8 +3,8 @@
     python -m nano.claims.plots OUT    # take the results of OUT over into docs/claims, then draw and write
     python -m nano.claims.plots        # draw and write from docs/claims alone
 
-Of OUT only results of its present weights and of today's sizes are taken. One figure per claim: a point per seed, and
-the mean with its 95 % interval. A claim without results has none.
+With OUT, only results of its present weights and of today's sizes stay on the page. One figure per claim: a point per
+seed, and the mean with its 95 % interval. A claim without results has none.
 """
 
 from __future__ import annotations
@@ -35,13 +35,26 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=DOCS, help="where claims.md, claims/ and plots/ are")
     chosen = parser.parse_args()
     for claim in CLAIMS:
-        if chosen.out is not None and (found := results.current(chosen.out, claim, FULL)):
-            results.write(chosen.docs / "claims", claim.name, _ordered(claim, found))
+        if chosen.out is not None:
+            take_over(chosen.out, claim, chosen.docs)
         found = results.read(chosen.docs / "claims", claim.name)
+        plot = chosen.docs / "plots" / f"claims-{claim.name}.png"
         if found:
-            draw(claim, found).savefig(chosen.docs / "plots" / f"claims-{claim.name}.png", dpi=110)
+            draw(claim, found).savefig(plot, dpi=110)
+        else:
+            plot.unlink(missing_ok=True)
         print(f"{claim.name}: {len(found)} results in {chosen.docs / 'claims'}")
     write_whole(chosen.docs / "claims.md", written(chosen.docs).encode())
+
+
+def take_over(out: Path, claim: Claim, docs: Path) -> None:
+    """Copy the results of `out` into `docs/claims`; those there that other weights or sizes gave are removed."""
+    folder = docs / "claims"
+    found = results.current(out, claim, FULL) or results.current(out, claim, FULL, folder)
+    if found:
+        results.write(folder, claim.name, _ordered(claim, found))
+    else:
+        (folder / f"{claim.name}.jsonl").unlink(missing_ok=True)
 
 
 def _ordered(claim: Claim, found: Sequence[Result]) -> list[Result]:

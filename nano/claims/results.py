@@ -6,11 +6,11 @@ Where they are measured the folder is `OUT/claims`; those that the page shows ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nano.claims.claim import Claim, Result
-from nano.claims.sizes import Sizes
+from nano.claims.sizes import FULL, Sizes
 from promptcot.storage.atomic import write_whole
 from promptcot.storage.json import dumps
 from promptcot.storage.rows import read_rows
@@ -22,11 +22,19 @@ def read(folder: Path, name: str) -> list[Result]:
     return [Result(**row) for row in read_rows(path, may_be_empty=True)] if path.exists() else []
 
 
-def current(out: Path, claim: Claim, sizes: Sizes) -> list[Result]:
-    """The results of these sizes, and of the weights and the pool that `out` has now."""
-    found = read(out / "claims", claim.name)
+def current(out: Path, claim: Claim, sizes: Sizes, folder: Path | None = None) -> list[Result]:
+    """The results in `folder`, by default OUT/claims, of these sizes, and of the weights and the pool that `out` has."""
+    found = read(folder or out / "claims", claim.name)
     basis = claim.basis(out, sizes) if found else {}
     return [result for result in found if result.basis == basis]
+
+
+def sizes_of(found: Sequence[Result]) -> Sizes:
+    """The sizes with which results were measured. Raises ValueError where they differ."""
+    first = found[0].basis["sizes"]
+    if any(result.basis["sizes"] != first for result in found):
+        raise ValueError("results of one claim were measured with different sizes; measure it again")
+    return replace(FULL, **{name: tuple(size) if isinstance(size, list) else size for name, size in first.items()})
 
 
 def write(folder: Path, name: str, results: Sequence[Result]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from nano.claims.claim import Claim, Comparison, Result
-from nano.claims.sizes import FULL
+from nano.claims.results import sizes_of
 from nano.claims.statistics import LEAST_SEEDS, difference, is_count, mean, of_variant, outcome
 from promptcot.core.statistics.differences import Difference
 
@@ -26,7 +26,7 @@ def part(claim: Claim, results: Sequence[Result]) -> str:
         return "\nNot measured yet.\n"
     plot = f"![{claim.columns[claim.value]} by variant: seeds, mean and interval](plots/claims-{claim.name}.png)"
     said = "\n".join(f"- {_compared(claim, results, one)}" for one in claim.comparisons)
-    return f"\n{claim.about(FULL)}\n\n{table(claim, results)}\n\n{said}\n\n{plot}\n"
+    return f"\n{claim.about(sizes_of(results))}\n\n{table(claim, results)}\n\n{said}\n\n{plot}\n"
 
 
 def _compared(claim: Claim, results: Sequence[Result], comparison: Comparison) -> str:

@@ -15,7 +15,7 @@ import pytest
 from nano.catalogue import LEVELS
 from nano.claims import hard, results
 from nano.claims.claim import Case, Claim, Comparison, Result, Values
-from nano.claims.plots import CLAIMS, DOCS, draw, written
+from nano.claims.plots import CLAIMS, DOCS, draw, take_over, written
 from nano.claims.pools import Answers, Row
 from nano.claims.rationale import ROLES, held_out, problem_in, shares
 from nano.claims.rehearsal import rehearse
@@ -198,6 +198,22 @@ def test_a_figure_has_every_seed_and_the_mean_of_every_variant() -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models and pools."""
     return rehearse(tmp_path_factory.mktemp("claims"))
+
+
+def test_the_page_tells_the_sizes_of_the_results_and_not_those_of_today() -> None:
+    claim = replace(CLAIM, about=lambda sizes: f"{sizes.tokens:,.0f} tokens.")
+    assert "\n4,000 tokens.\n" in part(claim, results_of([0.5], [0.5]))
+    other = replace(results_of([0.5], [])[0], basis={**BASIS, "sizes": {"tokens": 5e3}})
+    with pytest.raises(ValueError, match="measured with different sizes; measure it again"):
+        part(claim, [*results_of([0.5], [0.5]), other])
+
+
+def test_the_page_forgets_results_of_other_weights(trained: Path, tmp_path: Path) -> None:
+    basis = CLAIM.basis(trained, FULL)
+    for kept in ({**basis, "start": "other"}, basis):
+        results.write(tmp_path / "claims", "trial", [Result("with", 1, {"accuracy": 0.5}, kept)])
+        take_over(trained, CLAIM, tmp_path)
+        assert bool(results.read(tmp_path / "claims", "trial")) == (kept == basis)
 
 
 def test_a_claim_goes_on_with_the_cases_that_have_no_result(trained: Path) -> None:
