@@ -1,7 +1,7 @@
 """The nano world against its targets: generator, judges, verifier, labels, annotator, solver and base, with intervals.
 
-    python benchmarks/nano_world.py [--seeds 16] [--combinations 64] [--planted 100] [--early DIR] [--models DIR]
-                                    [--json FILE] [--output-dir DIR] [--smallest]
+    python benchmarks/nano_world.py [--seeds 16] [--combinations 64] [--planted 100] [--clean 1000]
+                                    [--early DIR] [--models DIR] [--json FILE] [--output-dir DIR] [--smallest]
 
 Runs the recipe `nano` as users do, on few combinations of concepts for each of several seeds, all of them in no
 training text, and asks the checker what is true; `--early` is the folder of a generator that stopped earlier, for which
@@ -210,9 +210,9 @@ def _natural(role: str, found: Detection) -> Iterator[Line]:
             yield share(f"  {role}, {kind}: by its rating", found.by_rating[kind])
 
 
-async def on_planted(models: Models, count: int, folder: Path) -> list[Line]:
+async def on_planted(models: Models, options: argparse.Namespace, folder: Path) -> list[Line]:
     """How the judges find planted defects, each alone and both together, and what they say of clean texts."""
-    rows = planted([*KINDS, "clean"], count)
+    rows = [*planted(KINDS, options.planted), *planted(["clean"], options.clean)]
     return [*of_planted(rows, await judged(rows, models, folder))]
 
 
@@ -313,8 +313,8 @@ async def measured(options: argparse.Namespace, folder: Path) -> list[Line]:
     else:
         early_runs = await make(folder / "early", Models(options.models, early), draws)
         lines += of_runs("early generator", early_runs, EARLY)
-    lines += await on_planted(models, options.planted, folder)
-    lines += await asyncio.to_thread(lambda: [*on_finished(finished(options.planted), models)])
+    lines += await on_planted(models, options, folder)
+    lines += await asyncio.to_thread(lambda: [*on_finished(finished(options.clean), models)])
     for role in ("solver", "base"):
         lines += await on_benchmark(role, models, options, folder)
     return lines
@@ -326,10 +326,11 @@ def not_measured(name: str, goals: Goals) -> list[Line]:
 
 
 def main() -> int:
-    parser = Options(__doc__, seeds=2, combinations=4, planted=1, samples=1, every=60, texts=20, requests=4)
+    parser = Options(__doc__, seeds=2, combinations=4, planted=1, clean=2, samples=1, every=60, texts=20, requests=4)
     parser.add_argument("--seeds", type=int, default=16, help="runs, each with a seed of its own")
     parser.add_argument("--combinations", type=int, default=64, help="held-out combinations of concepts of each run")
-    parser.add_argument("--planted", type=int, default=100, help="texts of each kind of defect, and without any")
+    parser.add_argument("--planted", type=int, default=100, help="texts of each kind of defect")
+    parser.add_argument("--clean", type=int, default=1000, help="texts without a defect")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="traces of each problem of the benchmark")
     parser.add_argument("--every", type=int, default=1, help="take each so-manyth problem of the benchmark only")
     parser.add_argument("--texts", type=int, default=25_000, help="how many training texts are written again")
