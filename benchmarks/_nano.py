@@ -16,16 +16,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writer is not part of the installed package
 
+import promptcot
 from nano.catalogue import CONCEPTS
 from nano.holdout import held_out_combination
 from nano.material import read_material
 from nano.planting import draft
 from nano.problems import DesignError
 from nano.texts import fitting_level
-import promptcot
 from promptcot import domains
 from promptcot.api.working import Working
 from promptcot.engines.opening import Engines
+from promptcot.evaluation.recipe import load_eval
 from promptcot.pipeline.execute import run_stage
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.observer import Silent
@@ -163,10 +164,8 @@ async def judged(rows: Sequence[Row], models: Models, folder: Path) -> dict[str,
 
 
 async def solved(role: str, rows: Iterable[Row], n: int, models: Models, folder: Path) -> list[Row]:
-    """A row for each of `n` traces of each problem, made as the recipe makes them."""
-    solver = load("nano").solve
-    assert solver is not None
-    stage = Solve(domains.load("nano"), solver.sampling, SEED)
+    """A row for each of `n` traces of each problem, made as `promptcot eval nano` makes them."""
+    stage = Solve(domains.load("nano"), load_eval("nano").model.sampling, SEED)
     return await through(stage, list(samples(rows, n)), models.of(role), folder / f"{role}.jsonl")
 
 
@@ -182,7 +181,7 @@ def explained(rows: Sequence[Row], models: Models) -> list[Row]:
 
 
 def extracted(rows: Sequence[Row], models: Models) -> list[Row]:
-    """The rows for whose problems the annotator writes a list that can be read, with its concepts in place of theirs."""
+    """The rows for whose problems the annotator writes a readable list, with its concepts in place of theirs."""
     return list(promptcot.extract(rows, model=_annotator(models), prompts="nano", **ANY_REPLY))
 
 

@@ -23,7 +23,7 @@ def read(folder: Path, name: str) -> list[Result]:
 
 
 def current(out: Path, claim: Claim, sizes: Sizes, folder: Path | None = None) -> list[Result]:
-    """The results in `folder`, by default OUT/claims, of these sizes, and of the weights and the pool that `out` has."""
+    """The results in `folder`, by default OUT/claims, of these sizes, and of the weights and the pool of `out`."""
     found = read(folder or out / "claims", claim.name)
     basis = claim.basis(out, sizes) if found else {}
     return [result for result in found if result.basis == basis]
