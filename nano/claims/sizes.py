@@ -24,7 +24,7 @@ class Sizes:
         benchmark, samples: held-out problems on which a student is tested, and answers to each.
     """
 
-    generators: float = 2e6
+    generators: float = 3e6
     combinations: int = 400
     early: Levels = (300, 500, 800)
     main: Levels = (600, 800, 1400)
