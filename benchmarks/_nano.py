@@ -17,12 +17,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writer is not part of the installed package
 
 import promptcot
-from nano.catalogue import CONCEPTS
 from nano.holdout import held_out_combination
 from nano.material import read_material
 from nano.planting import draft
 from nano.problems import DesignError
-from nano.texts import fitting_level
+from nano.texts import asked
 from promptcot import domains
 from promptcot.api.working import Working
 from promptcot.engines.opening import Engines
@@ -46,8 +45,8 @@ from promptcot.storage.rows import read_rows
 SEED = 271828
 """The first seed of the sampled combinations, and that of judges and solvers; no training uses it or the next ones."""
 AT_ONCE = 256
-ANY_REPLY: Working = {"seed": SEED, "concurrency": AT_ONCE, "keep_going": True}
-"""A model that can do nothing is measured as well, and not refused."""
+WORKING: Working = {"seed": SEED, "concurrency": AT_ONCE, "keep_going": True}
+"""Unusable replies do not stop a measurement."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Models:
 class Draws:
     """How many combinations of concepts are drawn with each of how many seeds, the first of which is `SEED`.
 
-    A run of a user's is one seed and few combinations. Many draws of one seed are another population: each combination
+    A user's run has one seed and few combinations. Many draws of one seed are another population: each combination
     is drawn once, the likely ones first, so that later ones are of more concepts and of higher levels.
     """
 
@@ -136,11 +135,9 @@ def planted(kinds: Sequence[str], count: int) -> list[Row]:
 def _planted(kind: str, number: int) -> Row:
     rng = random.Random(f"nano benchmark planted {kind} {number}")
     while True:
-        concepts = tuple(rng.sample(CONCEPTS, rng.choice((2, 3))))
-        if not held_out_combination(concepts):
-            continue
+        concepts, level = asked(rng, held_out=True)
         try:
-            made = draft(concepts, fitting_level(concepts, rng), "judge-b", rng, () if kind == "clean" else (kind,))
+            made = draft(concepts, level, "judge-b", rng, () if kind == "clean" else (kind,))
         except DesignError:  # some combinations have no problem, and some defects have no place
             continue
         name = f"{kind}-{number:04d}"
@@ -175,14 +172,16 @@ def finished(count: int) -> list[Row]:
     return [{**row, "problem": read_material(row["completion"]).problem} for row in rows]
 
 
-def explained(rows: Sequence[Row], models: Models) -> list[Row]:
+def explained(rows: Sequence[Row], models: Models, folder: Path) -> list[Row]:
     """The rows for whose problems the annotator writes a rationale that can be read, with this rationale."""
-    return list(promptcot.explain(rows, model=_annotator(models), prompts="nano", **ANY_REPLY))
+    journal = folder / "annotator-explain"
+    return list(promptcot.explain(rows, model=_annotator(models), prompts="nano", journal=journal, **WORKING))
 
 
-def extracted(rows: Sequence[Row], models: Models) -> list[Row]:
+def extracted(rows: Sequence[Row], models: Models, folder: Path) -> list[Row]:
     """The rows for whose problems the annotator writes a readable list, with its concepts in place of theirs."""
-    return list(promptcot.extract(rows, model=_annotator(models), prompts="nano", **ANY_REPLY))
+    journal = folder / "annotator-extract"
+    return list(promptcot.extract(rows, model=_annotator(models), prompts="nano", journal=journal, **WORKING))
 
 
 def _annotator(models: Models) -> promptcot.Model:

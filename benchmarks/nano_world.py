@@ -144,7 +144,7 @@ def of_problems(name: str, parsed: Share, runs: Sequence[Path], goals: Goals) ->
     raw, accepted, verified = (found.get(stage, Truth()) for stage in ("generated", "accepted", "verified"))
     before, after, checked = raw.shares(), accepted.shares(), verified.shares()
     yield share(f"{name}: outputs that parse", parsed, least=0.97)
-    yield share(f"{name}: level and concepts can be had", sum(map(ceiling, runs), Share()))
+    yield share(f"{name}: combinations for which there is a problem of the level", sum(map(ceiling, runs), Share()))
     yield share(f"{name}: well-posed, raw", before["well_posed"], **goals.posed)
     yield from (share(f"  {name}: well-posed, raw, {level}", one) for level, one in by_level(runs).items())
     yield share(f"{name}: well-posed, accepted", after["well_posed"])
@@ -235,11 +235,11 @@ def of_planted(rows: Sequence[Row], replies: Mapping[str, Mapping[str, Row]]) ->
         yield share(f"clean text: not called perfect by judge {name}", alarms, most=0.05)
 
 
-def on_finished(rows: Sequence[Row], models: Models) -> Iterator[Line]:
+def on_finished(rows: Sequence[Row], models: Models, folder: Path) -> Iterator[Line]:
     """What the annotator writes about finished problems; a reply that cannot be read is wrong."""
-    lists = [not finding(row).unused for row in extracted(rows, models)]
-    yield share("annotator: lists of concepts that the problem all uses", Share(sum(lists), len(rows)))
-    designs = [finding(row).kind == "design-first" for row in explained(rows, models)]
+    lists = [not finding(row).unused for row in extracted(rows, models, folder)]
+    yield share("annotator: lists in which the problem uses every concept", Share(sum(lists), len(rows)))
+    designs = [finding(row).kind == "design-first" for row in explained(rows, models, folder)]
     yield share("annotator: rationales that design the problem", Share(sum(designs), len(rows)))
 
 
@@ -314,7 +314,7 @@ async def measured(options: argparse.Namespace, folder: Path) -> list[Line]:
         early_runs = await make(folder / "early", Models(options.models, early), draws)
         lines += of_runs("early generator", early_runs, EARLY)
     lines += await on_planted(models, options, folder)
-    lines += await asyncio.to_thread(lambda: [*on_finished(finished(options.clean), models)])
+    lines += await asyncio.to_thread(lambda: [*on_finished(finished(options.clean), models, folder)])
     for role in ("solver", "base"):
         lines += await on_benchmark(role, models, options, folder)
     return lines
@@ -326,13 +326,14 @@ def not_measured(name: str, goals: Goals) -> list[Line]:
 
 
 def main() -> int:
+    """Measure and print everything; 1 where a target is missed."""
     parser = Options(__doc__, seeds=2, combinations=4, planted=1, clean=2, samples=1, every=60, texts=20, requests=4)
     parser.add_argument("--seeds", type=int, default=16, help="runs, each with a seed of its own")
     parser.add_argument("--combinations", type=int, default=64, help="held-out combinations of concepts of each run")
     parser.add_argument("--planted", type=int, default=100, help="texts of each kind of defect")
     parser.add_argument("--clean", type=int, default=1000, help="texts without a defect")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="traces of each problem of the benchmark")
-    parser.add_argument("--every", type=int, default=1, help="take each so-manyth problem of the benchmark only")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th problem of the benchmark only")
     parser.add_argument("--texts", type=int, default=25_000, help="how many training texts are written again")
     parser.add_argument("--requests", type=int, default=512, help="of the engine whose speed is measured")
     parser.add_argument(

@@ -12,7 +12,7 @@ from typing import Any
 import promptcot
 
 SAMPLING = {"temperature": 0.6, "max_tokens": 400}
-"""Of solvers and students, as in the recipe `nano`."""
+"""Of solvers and students, as in the evaluation recipe `nano`."""
 CONCURRENCY = 256
 
 

@@ -35,7 +35,7 @@ def families_with(concept: str) -> tuple[Family, ...]:
     return tuple(family for family in FAMILIES if concept in family.concepts)
 
 
-def can_be_had(concepts: Sequence[str], level: str) -> bool:
+def has_problem(concepts: Sequence[str], level: str) -> bool:
     """Whether a problem of the level can use all the concepts: one at most of its families can only stand first."""
     for chosen in product(*map(families_with, concepts)):
         slots = {family.key: family.slot for family in chosen}
@@ -46,7 +46,7 @@ def can_be_had(concepts: Sequence[str], level: str) -> bool:
 
 def seeds() -> list[Seed]:
     """The combinations that were drawn, without those that no problem can have."""
-    return [(concepts, level) for concepts, level in drawn() if can_be_had(concepts, level)]
+    return [(concepts, level) for concepts, level in drawn() if has_problem(concepts, level)]
 
 
 def drawn(seed: int = 0, crossing: int = 460) -> list[Seed]:

@@ -40,7 +40,7 @@ class Family:
         """The operands' names, in the order of the first wording."""
         return tuple(re.findall(r"{(\w+)}", self.wordings[0]))
 
-    def phrases(self, operands: Operands) -> tuple[str, ...]:
+    def phrases(self, operands: Mapping[str, int] | Mapping[str, str]) -> tuple[str, ...]:
         """The phrase in each wording."""
         return tuple(wording.format_map(operands) for wording in self.wordings)
 

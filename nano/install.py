@@ -1,6 +1,6 @@
 """Puts the trained weights into the package: `python -m nano.install OUT`.
 
-Copies the folders of all trainings and their logs, and removes the logs of trainings that are no more. Nothing is
+Copies the folders of all trainings and their logs, and removes the logs of trainings that no longer exist. Nothing is
 copied unless every training has come to its end and the weights are as small as the package allows.
 """
 
@@ -57,7 +57,7 @@ def _why_unfinished(out: Path, name: str) -> str:
 
 
 def install(out: Path, models: Path, runs: Path) -> None:
-    """Copy weights and logs, and remove the logs of trainings that are no more. After a kill, run it again."""
+    """Copy weights and logs, and remove the logs of trainings that no longer exist. After a kill, run it again."""
     for name in TRAININGS:
         for file in FILES:
             write_whole(models / name / file, (out / name / file).read_bytes())

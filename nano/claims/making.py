@@ -112,22 +112,26 @@ def _usable(result: promptcot.StageResult) -> promptcot.StageResult:
 
 
 def held_out(problem: str) -> bool:
-    """Whether a problem has a phrase or a chain of families that training must not see, as those of the benchmark."""
+    """Whether a problem has a chain of families that training must not see, or numbers of a step in whose phrase, in
+    any wording, training must not see them. All problems of the benchmark have one of these.
+    """
     sentences = [sentence for sentence in read_problem(problem) if sentence.family]
     if not allowed_chain(tuple(sentence.family.key for sentence in sentences if sentence.family)):
         return True
     values: dict[str, str] = {}
-    return any(held_out_phrase(_valued(sentence, values)) for sentence in sentences)
+    return any(held_out_phrase(phrase) for sentence in sentences for phrase in _phrases(sentence, values))
 
 
-def _valued(sentence: Sentence, values: dict[str, str]) -> str:
-    """The phrase with values in place of names, so far as they exist; what the sentence names is added to `values`."""
+def _phrases(sentence: Sentence, values: dict[str, str]) -> tuple[str, ...]:
+    """The phrase in each wording, with values in place of names, so far as they exist; what the sentence names is added
+    to `values`.
+    """
     assert sentence.family is not None
     shown = {slot: values.get(text, text) for slot, text in sentence.shown.items()}
     if sentence.name and all(text.isdecimal() for text in shown.values()):
         value = sentence.family.value({slot: int(text) for slot, text in shown.items()})
         values[sentence.name] = sentence.name if value is None else str(value)
-    return Sentence(sentence.family, sentence.name, shown, sentence.wording).phrase
+    return sentence.family.phrases(shown)
 
 
 def level_of(problem: str) -> str:

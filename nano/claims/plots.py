@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", help="the folder that the claims were run with")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where claims.md, claims/ and plots/ are")
     chosen = parser.parse_args()
+    if chosen.out is not None:
+        take_over(chosen.out, chosen.docs / "claims")
     for claim in CLAIMS:
-        if chosen.out is not None:
-            take_over(chosen.out, claim, chosen.docs)
         found = results.read(chosen.docs / "claims", claim.name)
         plot = chosen.docs / "plots" / f"claims-{claim.name}.png"
         if found:
@@ -47,18 +47,14 @@ def main() -> None:
     write_whole(chosen.docs / "claims.md", written(chosen.docs).encode())
 
 
-def take_over(out: Path, claim: Claim, docs: Path) -> None:
-    """Copy the results of `out` into `docs/claims`; those there that other weights or sizes gave are removed."""
-    folder = docs / "claims"
-    found = results.current(out, claim, FULL) or results.current(out, claim, FULL, folder)
-    if found:
-        results.write(folder, claim.name, _ordered(claim, found))
-    else:
-        (folder / f"{claim.name}.jsonl").unlink(missing_ok=True)
-
-
-def _ordered(claim: Claim, found: Sequence[Result]) -> list[Result]:
-    return sorted(found, key=lambda one: (claim.variants.index(one.variant), one.seed))
+def take_over(out: Path, folder: Path, claims: Sequence[Claim] = CLAIMS) -> None:
+    """Copy the results of `out` into `folder`; those there that other weights or sizes gave are removed."""
+    known = [(claim, results.merged(out, claim, FULL, folder)) for claim in claims]  # before anything is changed
+    for claim, found in known:
+        if found:
+            results.write(folder, claim.name, found)
+        else:
+            (folder / f"{claim.name}.jsonl").unlink(missing_ok=True)
 
 
 def written(docs: Path) -> str:

@@ -32,12 +32,11 @@ def rehearse(out: Path) -> Path:
 
 
 def _model(trained: Path, folder: Path) -> None:
-    if folder.exists():
+    shutil.rmtree(folder, ignore_errors=True)
+    if (trained / "model.safetensors").exists():
+        shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("state.*"))
         return
     folder.mkdir(parents=True)
-    if (trained / "model.safetensors").exists():
-        shutil.copytree(trained, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("state.*"))
-        return
     tokenizer = vocabulary()
     with torch.random.fork_rng():
         torch.manual_seed(0)  # noqa: TID251 — transformers draws initial weights from the global generator

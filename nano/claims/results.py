@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from nano.claims.claim import Claim, Result
 from nano.claims.sizes import FULL, Sizes
@@ -29,12 +30,22 @@ def current(out: Path, claim: Claim, sizes: Sizes, folder: Path | None = None) -
     return [result for result in found if result.basis == basis]
 
 
+def merged(out: Path, claim: Claim, sizes: Sizes, folder: Path) -> list[Result]:
+    """Those in `folder` and in OUT/claims that are current, by variant and seed; newer ones are those in OUT/claims."""
+    every = [*current(out, claim, sizes, folder), *current(out, claim, sizes)]
+    found = {(claim.variants.index(one.variant), one.seed): one for one in every}
+    return [found[key] for key in sorted(found)]
+
+
 def sizes_of(found: Sequence[Result]) -> Sizes:
-    """The sizes with which results were measured. Raises ValueError where they differ."""
-    first = found[0].basis["sizes"]
-    if any(result.basis["sizes"] != first for result in found):
-        raise ValueError("results of one claim were measured with different sizes; measure it again")
-    return replace(FULL, **{name: tuple(size) if isinstance(size, list) else size for name, size in first.items()})
+    """The sizes of results, which must all have been measured with the same. Raises ValueError where they differ."""
+    basis = found[0].basis
+    if any(result.basis != basis for result in found):
+        raise ValueError("results of one claim were measured with different sizes, weights or pools; measure it again")
+    given: dict[str, Any] = {
+        name: tuple(size) if isinstance(size, list) else size for name, size in basis["sizes"].items()
+    }
+    return replace(FULL, **given)
 
 
 def write(folder: Path, name: str, results: Sequence[Result]) -> None:

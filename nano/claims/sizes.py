@@ -26,8 +26,8 @@ class Sizes:
 
     generators: float = 3e6
     combinations: int = 400
-    early: Levels = (300, 500, 800)
-    main: Levels = (600, 800, 1400)
+    early: Levels = (350, 600, 1000)
+    main: Levels = (700, 1000, 1800)
     problems: int = 200
     least: int = 60
     tokens: float = 0.3e6

@@ -104,7 +104,7 @@ def prompt(problem: str) -> str:
 
 def tested(case: Case, folder: Path) -> Values:
     """The accuracy on the benchmark, in all and by level; every problem has equally many answers."""
-    problems = benchmark()[:: max(1, len(benchmark()) // case.sizes.benchmark)]
+    problems = spread(benchmark(), case.sizes.benchmark)
     asked = [{name: row[name] for name in ("id", "source", "problem")} for row in problems]
     right = graded(all_replies(folder, asked, SAMPLING, case.sizes.samples, case.seed), benchmark="nano")
     hits: dict[str, list[bool]] = {}
@@ -114,6 +114,12 @@ def tested(case: Case, folder: Path) -> Values:
         "accuracy": share([hit for found in hits.values() for hit in found]),
         **{level: share(found) for level, found in hits.items()},
     }
+
+
+def spread(rows: Sequence[Fields], count: int) -> list[Fields]:
+    """So many rows from all over a list, or all where it has fewer."""
+    count = min(count, len(rows))
+    return [rows[place * len(rows) // count] for place in range(count)]
 
 
 @cache
@@ -140,6 +146,7 @@ def truth(taught: Sequence[tuple[Row, Answers]]) -> Values:
 
 
 def share(hits: Sequence[bool]) -> float:
+    """The share of hits; 0 where there are none."""
     return sum(hits) / max(len(hits), 1)
 
 

@@ -9,6 +9,7 @@ from nano.claims.claim import Claim, Comparison, Result
 from nano.claims.results import sizes_of
 from nano.claims.statistics import LEAST_SEEDS, difference, is_count, mean, of_variant, outcome
 from promptcot.core.statistics.differences import Difference
+from promptcot.core.units import counted
 
 
 def filled(page: str, claim: Claim, results: Sequence[Result]) -> str:
@@ -59,7 +60,9 @@ def sentence(comparison: Comparison, found: Difference, heading: str) -> str:
     what = f"{comparison.better} against {comparison.worse}{f', {heading}' if comparison.value else ''}"
     result = outcome(found, comparison.target)
     if found.difference is None or result == "not measured":
-        return f"Not measured: {what} ({min(found.n_a, found.n_b)} seeds, at least {LEAST_SEEDS} are needed)."
+        return (
+            f"Not measured: {what} ({counted(min(found.n_a, found.n_b), 'seed')}, at least {LEAST_SEEDS} are needed)."
+        )
     numbers = f"{what}: {points(found.difference)} points{_within(found)}"
     if not comparison.claimed:
         return f"Reported, not claimed: {numbers}."
@@ -75,6 +78,7 @@ def _within(found: Difference) -> str:
 
 
 def percent(share: float) -> str:
+    """A share in percent, with one decimal."""
     return f"{100 * share:.1f} %"
 
 

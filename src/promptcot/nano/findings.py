@@ -1,7 +1,7 @@
 """What is wrong with one row of the nano world: its problem, level, concepts, rationale and answer.
 
 It compares a row with what the checker finds in its problem and its rationale, and says whether a combination of
-concepts and a level can be had at all.
+concepts has a problem of a level at all.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def can_be_had(concepts: Sequence[str], level: str) -> bool:
+def has_problem(concepts: Sequence[str], level: str) -> bool:
     """Whether some chain of the level uses all these concepts; of the families that only stand first it has one."""
     families = [[family for family in FAMILIES if concept in family.concepts] for concept in concepts]
     steps = LEVELS.index(level) + 1 if level in LEVELS else 0

@@ -14,7 +14,7 @@ from promptcot.core.criteria import RATINGS
 from promptcot.core.filtering import verdict_of
 from promptcot.core.remedies import INVALID
 from promptcot.errors import InputError
-from promptcot.nano.findings import ILL_POSED, can_be_had, finding, sampled_concepts
+from promptcot.nano.findings import ILL_POSED, finding, has_problem, sampled_concepts
 from promptcot.nano.truth import Detection, Share, Truth
 from promptcot.records import Row
 from promptcot.storage.rows import read_rows
@@ -49,10 +49,10 @@ def truths(run: Path) -> dict[str, Truth]:
 
 
 def ceiling(run: Path) -> Share:
-    """Of the combinations that were sampled, those whose level and concepts can be had at all."""
+    """Of the combinations that were sampled, those for which there is a problem of their level."""
     found = Share()
     for row in _rows(run / "sample.jsonl"):
-        found.add(is_part=can_be_had(sampled_concepts(row), str(row.get("level"))))
+        found.add(is_part=has_problem(sampled_concepts(row), str(row.get("level"))))
     return found
 
 

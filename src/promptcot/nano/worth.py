@@ -1,6 +1,6 @@
 """What the steps of a run are worth: what the checker finds true of the problems before and after each of them.
 
-Of a large file every so-manyth row is checked, so that the end of a long run stays short; the numbers of rows and of
+Of a large file every n-th row is checked, so that the end of a long run stays short; the numbers of rows and of
 checked rows stand beside the shares. `truth` and `findings` do the counting, `runs` has the full report.
 """
 
@@ -74,7 +74,7 @@ def _count(file: Path) -> int:
 
 
 def _some(file: Path, step: int) -> Iterator[Row]:
-    """Every so-manyth row; the lines between are not parsed."""
+    """Every n-th row; the lines between are not parsed."""
     with file.open("rb") as lines:
         for line in islice(lines, 0, None, step):
             yield loads(line)

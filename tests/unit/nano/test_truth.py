@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptcot.cli import main
-from promptcot.nano.findings import FALSE_SUM, ILL_POSED, UNFIT, UNUSED, WRONG_LEVEL, can_be_had, finding
+from promptcot.nano.findings import FALSE_SUM, ILL_POSED, UNFIT, UNUSED, WRONG_LEVEL, finding, has_problem
 from promptcot.nano.truth import Detection, Truth
 
 PROBLEM = "Let A be the larger root of x^2 - 11x + 28 = 0. Find the number halfway between A and 19."
@@ -128,8 +128,8 @@ def test_the_counts_are_those_of_the_rows() -> None:
         ([], "AMC12", True),
     ],
 )
-def test_what_can_be_had(concepts: Sequence[str], level: str, possible: bool) -> None:
-    assert can_be_had(concepts, level) is possible
+def test_what_has_problem(concepts: Sequence[str], level: str, possible: bool) -> None:
+    assert has_problem(concepts, level) is possible
 
 
 def test_a_judge_is_measured_by_its_verdict_and_by_the_rating_for_each_defect() -> None:
@@ -213,7 +213,7 @@ def test_a_run_is_shown_side_by_side(run: Path, capsys: pytest.CaptureFixture[st
     assert lines["label right"][2:] == ["n/a", "n/a", "n/a", "66.7", "%", "100.0", "%"]
     assert lines["label right where ≥ 60 % agree"][7:] == ["n/a", "n/a", "n/a", "100.0", "%", "100.0", "%"]
     assert lines["well-posed ones kept"][3:] == ["75.0", "%", "75.0", "%", "75.0", "%", "50.0", "%"]
-    assert "ceiling: level and all concepts can be had for 100.0 % of 5 combinations" in said
+    assert "ceiling: 100.0 % of 5 combinations of concepts and level have a problem that uses all the concepts" in said
     assert "judge a: recall 33.3 % (n = 3), precision 100.0 %" in said
     assert "verifier verify: recall 100.0 % (n = 1)" in said
     assert "verifier strict: " in said

@@ -15,7 +15,7 @@ import pytest
 from nano.problems import Design, DesignError, design
 from promptcot.nano import CONCEPTS, IllFormed, Solution, check, concepts_used
 from promptcot.nano.families import FAMILIES, LIMIT
-from promptcot.nano.findings import can_be_had
+from promptcot.nano.findings import has_problem
 from promptcot.nano.rationales import KINDS, false_sums, kind
 from tests.unit.nano import brute_force, mutations
 
@@ -64,10 +64,10 @@ def test_brute_force_finds_the_same_answers() -> None:
         assert brute_force.answer(made.problem) == int(made.answer), made.problem
 
 
-def test_a_problem_uses_its_concepts_wherever_they_can_be_had_at_its_level() -> None:
+def test_a_problem_uses_its_concepts_wherever_they_has_problem_at_its_level() -> None:
     for concepts, made in drawn():
         uses_all = set(concepts) <= set(concepts_used(solved(made.problem)))
-        assert uses_all == can_be_had(concepts, made.level), (concepts, made.level, made.problem)
+        assert uses_all == has_problem(concepts, made.level), (concepts, made.level, made.problem)
 
 
 def test_every_rationale_designs_first_and_has_no_false_sum() -> None:

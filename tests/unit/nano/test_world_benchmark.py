@@ -75,7 +75,7 @@ def test_several_runs_are_one_population(world: ModuleType, tmp_path: Path) -> N
     assert lines["g: well-posed, raw"] == (pytest.approx(2 / 3), 3)
     assert lines["  g: well-posed, raw, AIME"] == (pytest.approx(2 / 3), 3)
     assert lines["  g: well-posed, raw, AMC12"] == (None, 0)
-    assert lines["g: level and concepts can be had"] == (1, 3)
+    assert lines["g: combinations for which there is a problem of the level"] == (1, 3)
     assert lines["g: well-posed, accepted"] == (None, 0)
 
 

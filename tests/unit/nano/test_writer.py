@@ -28,7 +28,7 @@ from nano.solving import walk
 from nano.texts import ROLES, VARIANTS, example, fitting_level, request, template
 from promptcot import domains
 from promptcot.core.parsing.blocks import Unreadable, parse_others
-from promptcot.nano.findings import can_be_had
+from promptcot.nano.findings import has_problem
 
 COUNT = 2000
 EVERY = (*ROLES, *VARIANTS)
@@ -318,11 +318,19 @@ def test_seed_problems_are_as_written_and_right() -> None:
         assert str(walk(read_problem(row["problem"])).values[-1]) == row["answer"]
 
 
+def test_no_seed_problem_begins_like_the_benchmark_in_other_words() -> None:
+    firsts = [read_problem(json.loads(line)["problem"])[0] for line in SEEDS.read_text().splitlines()]
+    phrases = {first.family.phrases(first.shown) for first in firsts if first.family}
+    held = [first for _, [first, *_] in benchmark()]
+    assert len(phrases) > 1000
+    assert not phrases & {first.family.phrases(first.shown) for first in held if first.family}
+
+
 def test_catalogue_is_as_written_and_its_counts_are_flat() -> None:
     written = [json.loads(line) for line in CATALOGUE.read_text().splitlines()]
     assert [(tuple(row["concepts"]), row["level"]) for row in written] == seeds()
     assert len(written) >= 400
-    assert all(can_be_had(row["concepts"], row["level"]) for row in written)
+    assert all(has_problem(row["concepts"], row["level"]) for row in written)
     counts: dict[tuple[str, str], int] = {}
     for row in written:
         assert LEVELS.index(row["level"]) + 1 == least_families(tuple(row["concepts"]))

@@ -80,9 +80,10 @@ def _of_json(share: Mapping[str, Any] | None) -> Share:
 
 
 def ceiling_line(ceiling: Share) -> str:
-    """Which share of the combinations can be had."""
+    """For which share of the combinations there is a problem."""
     return (
-        f"ceiling: level and all concepts can be had for {_percent(ceiling)} of {counted(ceiling.whole, 'combination')}"
+        f"ceiling: {_percent(ceiling)} of {counted(ceiling.whole, 'combination')} of concepts and level "
+        "have a problem that uses all the concepts"
     )
 
 
