@@ -27,6 +27,7 @@ class Work:
         self.sums.append(fact)
 
     def plus(self, a: int, b: int) -> int:
+        """a + b, always a single fact."""
         self._sum(f"{a}+{b}={a + b}")
         return a + b
 
@@ -98,6 +99,7 @@ class Work:
 
 
 def quotient(n: int, d: int) -> str:
+    """A division as a fact: `21/3=7`, or with its remainder `22/3=7 r 1`."""
     return f"{n}/{d}={n // d} r {n % d}" if n % d else f"{n}/{d}={n // d}"
 
 

@@ -85,6 +85,7 @@ def _row(number: int, made: Design) -> dict[str, str]:
 
 
 def main() -> None:
+    """Write the benchmark; the same rows every time."""
     parser = argparse.ArgumentParser(prog="python -m nano.benchmark", description=__doc__)
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out

@@ -112,6 +112,7 @@ def filled(card: str, name: str, lines: list[str]) -> str:
 
 
 def main() -> None:
+    """Replace the tables of the card; without `bench.json` only that of the trainings."""
     parser = argparse.ArgumentParser(prog="python -m nano.card", description=__doc__)
     parser.add_argument("out", type=Path, help="the folder of `nano.train`")
     parser.add_argument("--card", type=Path, default=CARD, help="default: nano/CARD.md")

@@ -32,6 +32,7 @@ def steps_of(level: str) -> int:
 
 @cache
 def families_with(concept: str) -> tuple[Family, ...]:
+    """The families that have the concept, in the order of the table; none for an unknown concept."""
     return tuple(family for family in FAMILIES if concept in family.concepts)
 
 
@@ -101,6 +102,7 @@ def least_families(concepts: tuple[str, ...]) -> int:
 
 
 def main() -> None:
+    """Write the seed combinations; the same rows every time."""
     parser = argparse.ArgumentParser(prog="python -m nano.catalogue", description=__doc__)
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out

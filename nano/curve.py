@@ -48,10 +48,12 @@ def shares(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, fl
 
 
 def running_mean(values: Sequence[float]) -> list[float]:
+    """Each value averaged with those before it, at most `SMOOTH` in all; as many values as were given."""
     return [sum(values[max(0, end - SMOOTH) : end]) / min(SMOOTH, end) for end in range(1, len(values) + 1)]
 
 
 def main() -> None:
+    """Draw a panel for each training whose log is there."""
     from matplotlib.figure import Figure
 
     parser = argparse.ArgumentParser(prog="python -m nano.curve", description=__doc__)

@@ -19,6 +19,7 @@ Numbers = dict[str, int]
 
 
 def larger_root(rng: Random, reference: int) -> Numbers | None:
+    """Two different roots; with a reference, which is their sum, the smaller one."""
     if not reference:
         r = rng.randint(1, 15)
         return {"r": r, "v": rng.randint(r + 1, 30 if rng.random() < 0.4 else 16)}
@@ -28,6 +29,7 @@ def larger_root(rng: Random, reference: int) -> Numbers | None:
 
 
 def quotient(rng: Random, reference: int) -> Numbers | None:
+    """The divisor is the reference; divisor or quotient is small, and none is 1."""
     v, d = rng.randint(2, 12), reference or rng.randint(2, 99)
     if d < 13 and (reference or rng.random() < 0.5):
         v = rng.randint(2, 99)
@@ -49,15 +51,18 @@ def right_triangle(rng: Random, reference: int) -> Numbers | None:
 
 
 def common_difference(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the first term."""
     v = rng.randint(2, rng.choice((12, 30, 60)))
     return {"k": rng.randint(4, 12), "a": reference or rng.randint(1, 120), "v": v}
 
 
 def midpoint(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the smaller of the two numbers."""
     return {"h": rng.randint(2, 99), "a": reference or rng.randint(1, 150)}
 
 
 def common_ratio(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the first term; the ratio is 2 or 3 where that term is large."""
     v = rng.randint(2, 12)
     a = reference or rng.randint(2, 99 if v < 4 else 20)
     if a > 20:
@@ -66,6 +71,7 @@ def common_ratio(rng: Random, reference: int) -> Numbers | None:
 
 
 def square_side(rng: Random, reference: int) -> Numbers | None:
+    """With a reference, which is one side of the rectangle, the other side is the reference times a square."""
     if reference:
         j = rng.randint(2, 9 if reference <= 20 else 4)
         return {"a": reference, "j": j} if reference * j * j <= GREATEST_DRAWN else None
@@ -74,15 +80,18 @@ def square_side(rng: Random, reference: int) -> Numbers | None:
 
 
 def linear(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the constant on the left."""
     v = rng.randint(2, rng.choice((20, 60)))
     return {"v": v, "a": rng.randint(2, 12), "b": reference or rng.randint(1, 150)}
 
 
 def sum_difference(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the difference; the smaller number is drawn."""
     return {"y": rng.randint(2, 99), "d": reference or rng.randint(1, 99)}
 
 
 def rectangle_side(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the area, and must have a divisor from 2 to 30 that is the shorter side."""
     if not reference:
         u = rng.randint(2, 15)
         return {"u": u, "v": rng.randint(u + 1, 30)}
@@ -91,14 +100,17 @@ def rectangle_side(rng: Random, reference: int) -> Numbers | None:
 
 
 def polygon_sides(rng: Random, reference: int) -> Numbers | None:
+    """It can only stand first, so `reference` is not used."""
     return {"n": rng.randint(4, 40)}
 
 
 def triangular_index(rng: Random, reference: int) -> Numbers | None:
+    """It can only stand first, so `reference` is not used."""
     return {"n": rng.randint(3, 40)}
 
 
 def missing_mean(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the mean; the number that is asked for is positive."""
     m = reference or rng.randint(4, 99)
     if m < 2:
         return None
@@ -107,6 +119,7 @@ def missing_mean(rng: Random, reference: int) -> Numbers | None:
 
 
 def gcd_lcm(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the greatest common divisor; its two cofactors are coprime."""
     i, j = rng.choice(COPRIME)
     g = reference or rng.randint(2, 25)
     if reference * i * j > GREATEST_DRAWN:
@@ -115,6 +128,7 @@ def gcd_lcm(rng: Random, reference: int) -> Numbers | None:
 
 
 def bag_size(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the number of red balls, a multiple of the numerator; the probability is in lowest terms."""
     if not reference:
         q = rng.randint(3, 12)
         p = rng.choice([p for p in range(1, q) if gcd(p, q) == 1])
@@ -124,6 +138,7 @@ def bag_size(rng: Random, reference: int) -> Numbers | None:
 
 
 def consecutive(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the sum, so the count must be one for which the first integer is a positive integer."""
     if not reference:
         return {"k": rng.randint(2, 9), "v": rng.randint(1, 99)}
     fitting = [k for k in range(2, 10) if (reference - k * (k - 1) // 2) % k == 0 and 2 * reference > k * (k - 1)]
@@ -131,6 +146,7 @@ def consecutive(rng: Random, reference: int) -> Numbers | None:
 
 
 def square_difference(rng: Random, reference: int) -> Numbers | None:
+    """The reference is the difference of the two numbers, not that of their squares."""
     d = reference or rng.randint(1, 15)
     room = (GREATEST_DRAWN // d - d) // 2
     return {"y": rng.randint(1, min(room, 45 if d < 10 else 20)), "d": d} if room > 0 else None

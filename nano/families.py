@@ -60,6 +60,7 @@ class Family:
         return self.solve(operands) if min(operands.values()) > 0 else None
 
     def exists(self, operands: Operands) -> bool:
+        """Whether the hidden constraint holds and no operand is 0; the limit of the world is not checked."""
         return self.value(operands) is not None
 
     def spoil(self, operands: Operands, rng: Random) -> dict[str, int] | None:

@@ -36,10 +36,12 @@ class Notes:
         return re.sub(" (ok|no|false), ", r" \1 ", ", ".join(self.words).replace(", ;, ", "; "))
 
     def sum(self, text: str, right: bool) -> None:
+        """A statement about the rationale; where it is wrong, the accuracy suffers, but not the solvability."""
         self.words.append(f"{text} {'ok' if right else 'no'}")
         self.accurate &= right
 
     def fact(self, text: str, right: bool) -> None:
+        """A statement about the problem; where it is wrong, the solvability suffers, but not the accuracy."""
         self.words.append(f"{text} {'ok' if right else 'no'}")
         self.sound &= right
 

@@ -24,6 +24,7 @@ MOST_OF_A_FILE, MOST_TOGETHER = 15.0, 25.0
 
 
 def main() -> None:
+    """Copy weights and logs; nothing at all if one of the trainings cannot be shipped."""
     parser = argparse.ArgumentParser(prog="python -m nano.install", description=__doc__)
     parser.add_argument("out", type=Path, help="the folder of `nano.train`")
     parser.add_argument("--models", type=Path, default=MODELS, help="default: where the package has them")

@@ -28,10 +28,12 @@ class Judgement:
 
     @property
     def verdict(self) -> str:
+        """The verdict that follows from the ratings."""
         return verdict(self.ratings)
 
     @property
     def reply(self) -> str:
+        """The whole reply, as a judge learns to write it."""
         rated = [f"{aspect}: {rating}" for aspect, rating in zip(ASPECTS, self.ratings, strict=True)]
         return "\n".join([*self.findings, *rated, f"Final Judgement: {self.verdict}"])
 
@@ -47,6 +49,7 @@ def judge_text(concepts: Sequence[str], level: str, completion: str, judge: str)
 
 
 def judge_material(concepts: Sequence[str], level: str, material: Material, judge: str) -> Judgement:
+    """The true judgement of material that was read, however long it is; `judge_text` has the limits."""
     texts, accurate, sound = follow(material, judge)
     unused = _unused(concepts, material)
     steps = len(material.lines) or len(material.sentences)

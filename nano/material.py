@@ -62,6 +62,7 @@ class Material:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
+        """The sentences of the problem, read once; those that cannot be read are among them."""
         return tuple(read_problem(self.problem))
 
 
@@ -107,6 +108,7 @@ def _ideas() -> list[tuple[re.Pattern[str], Family, bool]]:
 
 
 def read_idea(text: str) -> Idea | None:
+    """The idea that the text states. None for other text, and where it lacks the name that it must refer to."""
     for pattern, family, linked in _ideas():
         if match := pattern.fullmatch(text):
             found = match.groupdict()

@@ -52,7 +52,10 @@ _RESULT = re.compile(r"(?<==)\d+$")
 
 @dataclass(frozen=True)
 class Draft:
-    """Material under judgement, the defects that were planted, and the true judgement."""
+    """Material under judgement, the kinds of defect that were planted, and the true judgement.
+
+    `kinds` is empty where nothing was planted; the texts of `dense` have "dense" there instead of single defects.
+    """
 
     concepts: tuple[str, ...]
     level: str
@@ -185,6 +188,7 @@ def noisy(made: Design, rng: random.Random) -> str:
 
 
 def broken_markup(text: str, rng: random.Random) -> str:
+    """One marker misspelt, doubled, taken for another or left out."""
     marker = rng.choice(MARKERS)
     misspelt = [marker.replace(right, wrong) for right, wrong in MISSPELLINGS if right in marker]
     kind = rng.randrange(4)

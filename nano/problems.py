@@ -41,10 +41,12 @@ class Step:
 
     @property
     def operands(self) -> dict[str, int]:
+        """The numbers of the step; the slot of a reference has the value that it stands for."""
         return self.drawn.operands
 
     @property
     def value(self) -> int:
+        """The number that the step asks for."""
         return self.drawn.value
 
     @cached_property
@@ -75,14 +77,17 @@ class Design:
 
     @property
     def keys(self) -> tuple[str, ...]:
+        """The chain of families, by which problems are held out."""
         return tuple(step.family.key for step in self.steps)
 
     @cached_property
     def problem(self) -> str:
+        """The text of the problem."""
         return " ".join(step.sentence.text for step in self.steps)
 
     @cached_property
     def rationale(self) -> str:
+        """The design-first rationale; `explained` gives the other kinds."""
         return self.explained("design-first")
 
     def explained(self, kind: str) -> str:
@@ -93,10 +98,12 @@ class Design:
 
     @property
     def answer(self) -> int:
+        """The value of the last step."""
         return self.steps[-1].value
 
     @cached_property
     def solution(self) -> str:
+        """What a solver should write."""
         return walk([step.sentence for step in self.steps]).solution
 
 

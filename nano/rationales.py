@@ -16,6 +16,7 @@ KINDS = ("design-first", "after the fact", "labels only", "none")
 
 
 def level_line(level: str, steps: int) -> str:
+    """The first line; it may state a level that does not fit the number of steps."""
     return f"The level {level} asks for {'1 step' if steps == 1 else f'{steps} steps'}."
 
 

@@ -45,6 +45,7 @@ def _row(number: int, made: Design) -> dict[str, str]:
 
 
 def main() -> None:
+    """Write the seed problems; the same rows every time."""
     parser = argparse.ArgumentParser(prog="python -m nano.seeds", description=__doc__)
     parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
     path = parser.parse_args().out

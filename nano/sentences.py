@@ -39,12 +39,14 @@ class Sentence:
 
     @property
     def text(self) -> str:
+        """The sentence as it stands in a problem; one that could not be read is given back unchanged."""
         if self.family is None:
             return self.unread
         return (NAMING if self.name else ASKING)[self.framing].format(self.name, self.phrase)
 
     @property
     def phrase(self) -> str:
+        """What the sentence names or asks for, without a space too many where an operand is missing; "" if unread."""
         if self.family is None:
             return ""
         phrase = self.family.wordings[self.wording].format_map(self.shown)
@@ -75,6 +77,7 @@ def _patterns() -> list[tuple[str, re.Pattern[str], Family, int]]:
 
 
 def read_sentence(text: str) -> Sentence:
+    """Any text as a sentence; one that cannot be read has no family, but may have a name."""
     if (framed := _FRAMES.fullmatch(text)) is None:
         return Sentence(None, unread=text)
     name = framed["n1"] or framed["n2"] or framed["n3"] or framed["n4"] or ""

@@ -21,10 +21,12 @@ Defect = Callable[[Sentences, random.Random], Sentences | None]
 
 
 def swapped(items: tuple[T, ...], place: int, item: T) -> tuple[T, ...]:
+    """The items with another one at a place; no item moves."""
     return (*items[:place], item, *items[place + 1 :])
 
 
 def with_operand(sentences: Sentences, place: int, slot: str, text: str) -> Sentences:
+    """The sentences with another text in one slot; "" leaves the operand out."""
     sentence = sentences[place]
     return swapped(sentences, place, replace(sentence, shown={**sentence.shown, slot: text}))
 
@@ -48,6 +50,7 @@ def another_number(number: int, rng: random.Random) -> int:
 
 
 def changed(sentences: Sentences, rng: random.Random) -> Sentences | None:
+    """A literal becomes another that is easily taken for it; the problem may have an answer all the same."""
     if not (places := literals(sentences)):
         return None
     place, slot = rng.choice(places)
@@ -55,17 +58,20 @@ def changed(sentences: Sentences, rng: random.Random) -> Sentences | None:
 
 
 def zero(sentences: Sentences, rng: random.Random) -> Sentences | None:
+    """A literal becomes 0, which no operand may be."""
     if not (places := literals(sentences)):
         return None
     return with_operand(sentences, *rng.choice(places), "0")
 
 
 def dropped_operand(sentences: Sentences, rng: random.Random) -> Sentences:
+    """A slot is empty, be it of a literal or of a name; the words around it stay."""
     place = rng.randrange(len(sentences))
     return with_operand(sentences, place, rng.choice(tuple(sentences[place].shown)), "")
 
 
 def dropped_sentence(sentences: Sentences, rng: random.Random) -> Sentences | None:
+    """A step is missing, be it the question; the only sentence of a problem is never dropped."""
     if len(sentences) < 2:
         return None
     place = rng.randrange(len(sentences))
@@ -73,6 +79,7 @@ def dropped_sentence(sentences: Sentences, rng: random.Random) -> Sentences | No
 
 
 def dropped(sentences: Sentences, rng: random.Random) -> Sentences | None:
+    """An operand or a sentence is missing, with equal chance; None where that sentence would be the only one."""
     return rng.choice((dropped_operand, dropped_sentence))(sentences, rng)
 
 

@@ -34,6 +34,7 @@ def texts(per_role: int = PER_ROLE, seed: int = 0) -> Iterator[str]:
 
 
 def train(per_role: int = PER_ROLE) -> PreTrainedTokenizerFast:
+    """The tokenizer that `texts` gives. The markers of the texts are single tokens, which decoding does not skip."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -56,6 +57,7 @@ def train(per_role: int = PER_ROLE) -> PreTrainedTokenizerFast:
 
 
 def main() -> None:
+    """Train the tokenizer and save it; shipped weights fit only the tokenizer that they were trained with."""
     parser = argparse.ArgumentParser(prog="python -m nano.tokenizer", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--per-role", type=int, default=PER_ROLE, help="texts of each role to learn from")

@@ -29,6 +29,7 @@ from promptcot.errors import PromptCoTError
 
 
 def arguments() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m nano.train", description=__doc__)
     parser.add_argument("out", type=Path, help="folder of the models, their logs and states")
     parser.add_argument("--only", choices=TRAININGS, metavar="NAME", help="this training alone, in this process")
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Train what is not finished, wave by wave; models of a wave train side by side."""
     chosen = arguments()
     logging.disable_progress_bar()
     if chosen.only:

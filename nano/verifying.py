@@ -32,6 +32,7 @@ def verification(walked: Walk) -> str:
 
 
 def text_of(sentences: Sequence[Sentence]) -> str:
+    """The problem that the sentences make."""
     return " ".join(sentence.text for sentence in sentences)
 
 

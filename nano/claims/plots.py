@@ -28,6 +28,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
+    """Draw the claims and write `claims.md` from the results in the docs; those of `out` are copied there first."""
     parser = argparse.ArgumentParser(
         prog="python -m nano.claims.plots", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -79,6 +79,7 @@ def pool_hash(out: Path, pool: Pool, sizes: Sizes) -> str:
 
 
 def pool_path(out: Path, pool: Pool, sizes: Sizes) -> Path:
+    """The file of a pool. Its name has the hash, so other weights or sizes never read an old pool."""
     return out / "claims" / f"pool-{pool.name}-{pool_hash(out, pool, sizes)}.jsonl"
 
 

@@ -23,6 +23,7 @@ AT_ONCE = 2
 
 
 def arguments(claim: Claim) -> argparse.Namespace:
+    """The options that all claims share."""
     parser = argparse.ArgumentParser(prog=f"python -m nano.claims.{claim.name}")
     parser.add_argument("out", type=Path, help="the folder of `nano.train`; results go to OUT/claims")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")

@@ -15,7 +15,7 @@ from promptcot.core.statistics import Comparison, Share, SourceTally, Summary, c
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.core.training_rows import concepts_of, level_of
 from promptcot.evaluation.plots import Result
-from promptcot.nano import IllFormed, check, concepts_used
+from promptcot.nano import IllPosed, check, concepts_used
 from promptcot.records import Row
 
 _GAINS = (("before", "after"), ("before", "control"), ("control", "after"))
@@ -100,6 +100,6 @@ def written(prompts: Iterable[Row], problems: Mapping[str, Row], *, nano: bool) 
     if not nano:
         return Written(readable)
     texts = [row for row in found if isinstance(row.get("problem"), str)]
-    sound = [(row, solution) for row in texts if not isinstance(solution := check(row["problem"]), IllFormed)]
+    sound = [(row, solution) for row in texts if not isinstance(solution := check(row["problem"]), IllPosed)]
     right = sum(set(concepts_of(row)) <= set(concepts_used(solution)) for row, solution in sound)
     return Written(readable, Share(len(sound), len(asked)), Share(right, len(asked)))

@@ -5,7 +5,7 @@ world; the code that writes problems and trains the models is not part of the pa
 this package is cheap: apart from `promptcot.errors` it needs the standard library only.
 """
 
-from promptcot.nano.checker import REASONS, IllFormed, Operand, Reason, Solution, Step, check, concepts_used
+from promptcot.nano.checker import REASONS, IllPosed, Operand, Reason, Solution, Step, check, concepts_used
 from promptcot.nano.families import CONCEPTS
 from promptcot.nano.files import (
     NAME,
@@ -26,7 +26,7 @@ __all__ = [
     "NAME",
     "REASONS",
     "ROLES",
-    "IllFormed",
+    "IllPosed",
     "Operand",
     "Reason",
     "Solution",

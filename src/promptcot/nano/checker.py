@@ -1,4 +1,4 @@
-"""Solves a problem of the nano world exactly, or says why it is ill-formed.
+"""Solves a problem of the nano world exactly, or says why it is ill-posed.
 
 It judges the chain of sentences: names, references, the question, and whether the number of each step exists. `reading`
 parses sentences, `families` defines what they ask for. It was written from `nano/LANGUAGE.md` alone, independently of
@@ -27,7 +27,7 @@ Reason = Literal[
     "too large",
     "too many steps",
 ]
-"""The reasons for an ill-formed problem; the first mistake in reading order counts."""
+"""The reasons for an ill-posed problem; the first mistake in reading order counts."""
 
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 LEVELS: Final = ("AMC12", "AIME", "HMMT-Feb")
@@ -68,19 +68,19 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class IllFormed:
+class IllPosed:
     """A problem without an answer: one of `REASONS`, and the words that show it, cut to a readable length."""
 
     reason: Reason
     detail: str = ""
 
 
-def check(problem: str) -> Solution | IllFormed:
+def check(problem: str) -> Solution | IllPosed:
     """Solve a problem as the model wrote it, or say why that is impossible; total, and fast, for any text."""
     try:
         return _solve(problem)
     except _Fault as fault:
-        return IllFormed(fault.reason, fault.detail)
+        return IllPosed(fault.reason, fault.detail)
 
 
 def concepts_used(solution: Solution) -> tuple[str, ...]:

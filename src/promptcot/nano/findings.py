@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import product
 
 from promptcot.errors import InputError
-from promptcot.nano.checker import LEVELS, IllFormed, Solution, check, concepts_used
+from promptcot.nano.checker import LEVELS, IllPosed, Solution, check, concepts_used
 from promptcot.nano.families import FAMILIES
 from promptcot.nano.rationales import Kind, false_sums, kind
 from promptcot.records import Row
@@ -37,7 +37,7 @@ def rating_of(defect: str) -> str:
 class Finding:
     """What the checker finds in a row. `level`, `rationale` and `answer` are None if the row has none."""
 
-    outcome: Solution | IllFormed
+    outcome: Solution | IllPosed
     concepts: tuple[str, ...]
     level: str | None
     rationale: str | None
@@ -52,7 +52,7 @@ class Finding:
     @property
     def right_level(self) -> bool | None:
         """Whether the level is that of the problem; None if there is no level, or the problem has none."""
-        return None if self.level is None or isinstance(self.outcome, IllFormed) else self.outcome.level == self.level
+        return None if self.level is None or isinstance(self.outcome, IllPosed) else self.outcome.level == self.level
 
     @property
     def right_answer(self) -> bool | None:
@@ -95,7 +95,7 @@ class Finding:
         return tuple(self._defects())
 
     def _defects(self) -> Iterator[str]:
-        if isinstance(self.outcome, IllFormed):
+        if isinstance(self.outcome, IllPosed):
             yield ILL_POSED + self.outcome.reason
         else:
             yield from [WRONG_LEVEL] * (self.right_level is False) + [UNUSED] * bool(self.unused)
@@ -106,7 +106,7 @@ class Finding:
 
     def wrong(self) -> Iterator[str]:
         """Everything that is wrong with the row, in words."""
-        if isinstance(self.outcome, IllFormed):
+        if isinstance(self.outcome, IllPosed):
             yield f"{ILL_POSED}{self.outcome.reason} ({self.outcome.detail})"
         elif self.right_level is False:
             yield f"{WRONG_LEVEL}: {self.outcome.level}, not {self.level}"

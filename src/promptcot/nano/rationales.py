@@ -1,7 +1,7 @@
 """Reads a rationale against its problem: of which kind it is, and which of its sums are false.
 
 The kinds are those of `nano/LANGUAGE.md`. A rationale is compared with the sentences of its problem, which may be
-ill-formed: whether the problem has an answer is decided by `checker`. It is fast and raises no error for any text.
+ill-posed: whether the problem has an answer is decided by `checker`. It is fast and raises no error for any text.
 """
 
 import re

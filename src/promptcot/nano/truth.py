@@ -12,7 +12,7 @@ from typing import Any
 
 from promptcot.core import fields as values
 from promptcot.core.statistics.wilson import wilson_interval
-from promptcot.nano.checker import IllFormed
+from promptcot.nano.checker import IllPosed
 from promptcot.nano.findings import Finding, finding, rating_of
 from promptcot.nano.reading import mask_numbers
 from promptcot.records import Row
@@ -84,7 +84,7 @@ class Truth:
         self._add_solution(found)
 
     def _add_solution(self, found: Finding) -> None:
-        if isinstance(found.outcome, IllFormed):
+        if isinstance(found.outcome, IllPosed):
             self.reasons[found.outcome.reason] += 1
             return
         self.well_posed += 1
@@ -116,7 +116,7 @@ class Truth:
         """The counts that the report is made of, as plain values."""
         counts = {field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"}
         distinct = {"distinct": len(self.texts), "distinct_without_numbers": len(self.masked)}
-        return {**counts, **distinct, "ill_formed": dict(self.reasons), "rationales": dict(self.kinds)}
+        return {**counts, **distinct, "ill_posed": dict(self.reasons), "rationales": dict(self.kinds)}
 
 
 @dataclass

@@ -16,7 +16,7 @@ from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.core.statistics import Sample, SourceTally
 
 SOUND = {"problem": "Find the geometric mean of 4 and 9.", "level": "AMC12"}
-CONCEPTS = nano.concepts_used(found) if not isinstance(found := nano.check(SOUND["problem"]), nano.IllFormed) else ()
+CONCEPTS = nano.concepts_used(found) if not isinstance(found := nano.check(SOUND["problem"]), nano.IllPosed) else ()
 
 
 def counts(*problems: list[bool]) -> SourceTally:

@@ -84,7 +84,7 @@ def sentence(text: str) -> tuple[str | None, str, dict[str, str]] | None:
 
 
 def answer(problem: str) -> int | None:
-    """The answer, or None for an ill-formed problem."""
+    """The answer, or None for an ill-posed problem."""
     parts = [sentence(text) for text in re.split("(?<=[.?]) ", problem.strip())]
     read = [part for part in parts if part is not None]
     names = [name for name, _, _ in read]

@@ -18,7 +18,7 @@ from promptcot.nano import (
     CONCEPTS,
     REASONS,
     ROLES,
-    IllFormed,
+    IllPosed,
     Solution,
     check,
     concepts_used,
@@ -45,7 +45,7 @@ def solved(problem: str) -> Solution:
 @pytest.mark.parametrize("case", CASES, ids=[case["problem"][:60] or "(empty)" for case in CASES])
 def test_case(case: dict[str, object]) -> None:
     outcome = check(str(case["problem"]))
-    if isinstance(outcome, IllFormed):
+    if isinstance(outcome, IllPosed):
         assert (outcome.reason, None) == (case.get("reason"), case.get("answer")), outcome
     else:
         assert outcome.answer == case.get("answer")
@@ -58,7 +58,7 @@ def test_the_cases_show_every_wording_every_reference_every_frame_and_every_reas
         for wording in family.wordings:
             assert mask_numbers(re.sub(r"\{\w\}", "#", wording)) in re.sub(r"(?<= )[A-Z](?![a-z])", "#", text), wording
         failing = [case for case in CASES if case.get("reason") == "no such number"]
-        details = [outcome.detail for case in failing if isinstance(outcome := check(case["problem"]), IllFormed)]
+        details = [outcome.detail for case in failing if isinstance(outcome := check(case["problem"]), IllPosed)]
         assert any(detail.startswith(f"{family.name}, ") for detail in details), family.name
     for frame in brute_force.frames():
         start, _, end = (re.escape(part) for part in frame.partition("PHRASE"))
@@ -167,7 +167,7 @@ HOSTILE = {
 def test_hostile_text_is_answered(name: str) -> None:
     with computing_at_most():
         outcome = check(HOSTILE[name])
-    assert isinstance(outcome, IllFormed)
+    assert isinstance(outcome, IllPosed)
     assert outcome.reason in REASONS
     assert len(outcome.detail) <= 80
 
@@ -186,7 +186,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(FRAGMENTS, max_size=12).map(" ".join)))
-def test_any_text_is_solved_or_ill_formed(text: str) -> None:
+def test_any_text_is_solved_or_ill_posed(text: str) -> None:
     outcome = check(text)
     assert isinstance(outcome, Solution) or outcome.reason in REASONS
 

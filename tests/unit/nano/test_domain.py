@@ -1,4 +1,4 @@
-"""The domain `nano`: what its solver says of ill-formed problems, and what its verifier is asked and answers."""
+"""The domain `nano`: what its solver says of ill-posed problems, and what its verifier is asked and answers."""
 
 import re
 

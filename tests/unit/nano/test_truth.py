@@ -105,7 +105,7 @@ def test_the_counts_are_those_of_the_rows() -> None:
     }  # fmt: skip
     assert (found["answers"], found["right_answers"]) == (8, 6)
     assert (found["distinct"], found["distinct_without_numbers"]) == (3, 1)
-    assert found["ill_formed"] == {"no such number": 1}
+    assert found["ill_posed"] == {"no such number": 1}
     assert found["rationales"] == {"design-first": 4, "noisy": 3, "none": 1}
 
 

@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 import pytest
 
 from nano.problems import Design, DesignError, design
-from promptcot.nano import CONCEPTS, IllFormed, Solution, check, concepts_used
+from promptcot.nano import CONCEPTS, IllPosed, Solution, check, concepts_used
 from promptcot.nano.families import FAMILIES, LIMIT
 from promptcot.nano.findings import has_problem
 from promptcot.nano.rationales import KINDS, false_sums, kind
@@ -111,6 +111,6 @@ def test_a_damaged_problem_is_judged_as_by_brute_force(damage: Callable[[str], I
     assert len(mutants) >= 60
     for mutant in mutants:
         outcome = check(mutant)
-        if isinstance(outcome, IllFormed) or int(outcome.answer) <= brute_force.BOUND:
+        if isinstance(outcome, IllPosed) or int(outcome.answer) <= brute_force.BOUND:
             right = brute_force.answer(mutant)
-            assert right == (None if isinstance(outcome, IllFormed) else int(outcome.answer)), (mutant, outcome)
+            assert right == (None if isinstance(outcome, IllPosed) else int(outcome.answer)), (mutant, outcome)
