@@ -15,7 +15,7 @@ from nano.claims.pools import MAIN, Row, labelled
 from nano.claims.running import main
 from nano.claims.students import ACCURACY, TESTS, TRUTH, drawn, student
 
-BANDS = {"hard": "0.125:0.5", "easy": "0.75:1"}
+BANDS = {"hard": "0.25:0.5", "easy": "0.75:1"}
 
 
 def measure(case: Case) -> Values:

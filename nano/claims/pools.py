@@ -45,7 +45,7 @@ class Pool:
 
 
 EARLY = Pool("early", "generator-early", judged=True, teacher=4, base=0)
-MAIN = Pool("main", "generator", judged=False, teacher=2, base=8, agreement=1.0)
+MAIN = Pool("main", "generator", judged=False, teacher=2, base=4, agreement=1.0)
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ class Sizes:
     generators: float = 3e6
     combinations: int = 400
     early: Levels = (350, 600, 1000)
-    main: Levels = (700, 1000, 1800)
+    main: Levels = (1600, 2400, 4000)
     problems: int = 200
     least: int = 60
     tokens: float = 0.3e6
-    growing: tuple[int, int, int] = (75, 200, 600)
-    growing_tokens: float = 0.5e6
-    distilled_tokens: float = 0.8e6
+    growing: tuple[int, int, int] = (300, 900, 2400)
+    growing_tokens: float = 1e6
+    distilled_tokens: float = 2.5e6
     benchmark: int = 200
     samples: int = 2
 

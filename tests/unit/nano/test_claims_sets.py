@@ -102,7 +102,7 @@ def test_the_truth_about_a_student_counts_ill_posed_problems_as_wrongly_labelled
 
 def test_hard_and_easy_are_chosen_by_the_rate_of_the_base_model() -> None:
     eighths = [row(number, number / 8) for number in range(9)]
-    assert [one.base.rate for one in hard.selected(eighths, hard.BANDS["hard"])] == [0.125, 0.25, 0.375, 0.5]
+    assert [one.base.rate for one in hard.selected(eighths, hard.BANDS["hard"])] == [0.25, 0.375, 0.5]
     assert [one.base.rate for one in hard.selected(eighths, hard.BANDS["easy"])] == [0.75, 0.875, 1.0]
 
 
