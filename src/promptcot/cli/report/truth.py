@@ -35,7 +35,7 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
     rows = [("", *truths), ("problems", *(f"{one.problems:,}" for one in found))]
     rows += _share_rows([one.shares() for one in found], [one.problems for one in found])
     kept = [Share(one.well_posed, found[0].well_posed) for one in found[1:]]
-    if kept:
+    if kept and "generated" in truths:
         rows.append(("well-posed ones kept", "", *map(_percent, kept)))
     for kind in KINDS:
         if any(one.kinds[kind] for one in found):
@@ -62,17 +62,17 @@ def worth_lines(worth: Mapping[str, Any], run: Path) -> Iterator[str]:
 
 
 def _share_rows(stages: Sequence[Mapping[str, Share]], problems: Sequence[int]) -> Iterator[tuple[str, ...]]:
-    """Each share with its interval; its n only where neither the problems nor a row above have the same numbers."""
-    said = [tuple(problems)]
+    """Each share with its interval; its n only where that differs from the last numbers above, of problems or of n."""
+    said = tuple(problems)
     for key, name in SHARES.items():
         parts = [one[key] for one in stages]
         counts = tuple(part.whole for part in parts)
         if any(counts):
             yield (name, *map(_percent, parts))
             yield (_INTERVAL, *map(_narrow_bounds, parts))
-            if counts not in said:
+            if counts != said:
                 yield ("  n", *(f"{n:,}" for n in counts))
-                said.append(counts)
+                said = counts
 
 
 def _of_json(share: Mapping[str, Any] | None) -> Share:
