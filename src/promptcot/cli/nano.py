@@ -60,8 +60,8 @@ def check(run: Path, wrong: bool) -> int:
     `foundational_concepts`, `level`, `rationale`, `answer` and `agreement`. For a run directory the table shows, side
     by side, what was generated, accepted by the judges, verified and labelled: which problems are well-posed, of the
     level and with the concepts that were asked for (wholly right: all three), whether their labels are right, and of
-    which kind their rationales are. Below stand the precision and the recall of each judge and verifier. The section
-    "What `promptcot nano check` prints" of nano/README.md explains each number.
+    which kind their rationales are. Below stand the precision and the recall of each judge and verifier. nano/README.md
+    explains each number.
     """
     if run.is_dir():
         _check_files(RunFiles.of(run))

@@ -17,9 +17,10 @@ from promptcot.records import Row
 HOW_MARKED = (
     "how well judges and verifiers find the rows with defects: a judge marks a row by a verdict of acceptable or bad, "
     "a verifier by invalid; recall: of the rows with a defect, those marked; precision: of the marked rows, those with "
-    "a defect; false alarms: of the rows without a defect, those marked or without a verdict, since they are lost; a "
-    "verdict may be perfect in spite of a defect (that of judge-a with one unused concept of three, or a level that is "
-    "off by one), so the last column says for how many rows the rating of the defect itself is not perfect"
+    "a defect; false alarms: of the rows without a defect, those marked or without a verdict, since they are lost; "
+    "by its rating: of the rows with a defect, those where the judge's rating of it is not perfect, since the verdict "
+    "may be perfect in spite of it; rating not perfect: n rows, with the share that has a defect of that rating as "
+    "precision (nano/README.md explains all numbers)"
 )
 WRONG = "wrong rows: id, where the row stands, and what is wrong with it"
 _INTERVAL = "  95 % interval"
