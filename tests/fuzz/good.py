@@ -43,6 +43,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "judged-0": _thrice(_JUDGED),
     "judged-1": _thrice({**_JUDGED, "judge": "b"}),
     "problems": _thrice(_PROBLEM),
+    "nano": _thrice({**_PROBLEM, "problem": "What is the number halfway between 7 and 19?", "answer": "13"}),
     "traces": [
         {
             **row,
@@ -136,7 +137,7 @@ BASES: dict[str, list[list[str]]] = {
     "plan": [["plan", "nano", "--target", "5", "--gpus", "1", "--draws", "50"]],
     "doctor": [["doctor", "nano", "--no-trial"], ["doctor"]],
     "mock-server": [["mock-server", "--port", "0"]],
-    "nano": [["nano", "check", "problems.jsonl"], ["nano", "path", "solver"]],
+    "nano": [["nano", "check", "nano.jsonl"], ["nano", "path", "solver"]],
 }
 """Good command lines of each verb, over the files of `ROWS`."""
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from promptcot.cli.cluster_options import take_scale
 from promptcot.cli.options import model_of, told
-from promptcot.cli.report.console import Console, print_summary, say_all
+from promptcot.cli.report.console import Console, print_summary, say_all, warn
 from promptcot.cli.report.prompts import preview
 from promptcot.core.shards import Part
+from promptcot.nano.findings import of_world
 from promptcot.pipeline import execute
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.shards import part_of
@@ -46,6 +47,7 @@ def run_job(
 
     A dry run prints the first prompt of each and writes nothing. The rows of `asks` are a `part` of the file.
     """
+    _warn_of_other_problems(asks)
     if options["dry_run"]:
         say_all(preview(list(asks)))
         return 0
@@ -70,3 +72,14 @@ def run_job(
     )
     counts = wait_for(execute.run_stages(job, Console(), scale=scale))
     return print_summary(output, [counts], keep_going=keep_going)
+
+
+def _warn_of_other_problems(asks: Sequence[Ask]) -> None:
+    """A model that nobody named is an embedded one; its replies to other problems than those of nano mean nothing."""
+    for ask in asks:
+        is_default = "model" not in ask.model.model_fields_set and not ask.model.unnamed
+        if is_default and of_world(item.row for item in ask.items()) is False:
+            warn(
+                f"nano:{ask.role} knows only the nano world, and these problems are not of it; name a model with "
+                "--model-path, or a server with --base-url"
+            )

@@ -6,14 +6,15 @@ concepts has a problem of a level at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import islice, product
 
 from promptcot.errors import InputError
+from promptcot.nano import reading
 from promptcot.nano.checker import LEVELS, IllPosed, Solution, check, concepts_used
-from promptcot.nano.families import FAMILIES
+from promptcot.nano.families import CONCEPTS, FAMILIES
 from promptcot.nano.rationales import Kind, false_sums, kind
 from promptcot.records import Row
 
@@ -26,6 +27,11 @@ UNFIT = "rationale does not fit the problem"
 
 RATING_OF = {WRONG_LEVEL: "difficulty_alignment", UNUSED: "concept_coverage", FALSE_SUM: "factual_accuracy"}
 """The judges' rating for a defect; for all others it is their rating of solvability."""
+
+
+LOOKED_AT = 20
+"""The number of rows from which `of_world` decides."""
+_CONCEPTS = frozenset(concept for concepts in CONCEPTS.values() for concept in concepts)
 
 
 def rating_of(defect: str) -> str:
@@ -117,8 +123,10 @@ class Finding:
         elif self.kind == "noisy":
             yield UNFIT
         if self.right_answer is False:
-            right = self.outcome.answer if isinstance(self.outcome, Solution) else "none"
-            yield f"label wrong: {self.answer}, not {right}"
+            if isinstance(self.outcome, Solution):
+                yield f"label wrong: {self.answer}, not {self.outcome.answer}"
+            else:
+                yield f"label of an ill-posed problem: {self.answer}"
 
 
 def finding(row: Row) -> Finding:
@@ -128,6 +136,19 @@ def finding(row: Row) -> Finding:
         raise InputError(f"row {row.get('id')}: it has no text in `problem`")
     level, rationale, answer = (_text(row.get(name)) for name in ("level", "rationale", "answer"))
     return Finding(check(problem), sampled_concepts(row), level, rationale, answer and answer.strip(), problem)
+
+
+def of_world(rows: Iterable[Row]) -> bool | None:
+    """Whether the first rows are of the nano world: the checker can read a sentence of a problem, or most combinations
+    of concepts consist of concepts of the world. None if no row has a problem or concepts.
+    """
+    some = list(islice(rows, LOOKED_AT))
+    problems = [text for row in some if (text := _text(row.get("problem"))) is not None]
+    combinations = [concepts for row in some if (concepts := sampled_concepts(row))]
+    if not problems and not combinations:
+        return None
+    known = sum(map(_CONCEPTS.issuperset, combinations))
+    return 2 * known > len(combinations) or any(reading.read(one) for text in problems for one in reading.split(text))
 
 
 def sampled_concepts(row: Row) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """The truth about a run directory of the nano world: which of its files hold what, and what the checker makes of it.
 
-`truth` and `findings` do the counting. Files that a run does not have are left out.
+`truth` and `findings` do the counting. Files that a run does not have are left out, since a step may have dropped
+nothing, or may not be part of the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from promptcot.core import fields
@@ -14,10 +14,13 @@ from promptcot.core.criteria import RATINGS
 from promptcot.core.filtering import verdict_of
 from promptcot.core.remedies import INVALID
 from promptcot.errors import InputError
-from promptcot.nano.findings import ILL_POSED, finding, has_problem, sampled_concepts
+from promptcot.nano.files import is_world
+from promptcot.nano.findings import ILL_POSED, LOOKED_AT, finding, has_problem, of_world, sampled_concepts
 from promptcot.nano.truth import Detection, Share, Truth
 from promptcot.records import Row
+from promptcot.storage.manifest import read_manifest
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import shown
 
 STAGES = {
     "generated": "generate",
@@ -34,18 +37,43 @@ _NO_VERDICT = ("invalid verdict", "missing verdict")
 """The reasons of the filter (`core.filtering.decide`) for rows that a judge has no verdict on."""
 
 
+def stage_files(run: Path) -> dict[str, Path]:
+    """The file of each stage that the run has, by what its rows are."""
+    files = {name: run / f"{stage}.jsonl" for name, stage in STAGES.items()}
+    return {name: file for name, file in files.items() if file.exists()}
+
+
+def check_world(run: Path) -> None:
+    """Raises InputError for a run, or a file, with problems of another domain, of which the checker knows nothing."""
+    way_out = "`promptcot measure` measures problems of any domain"
+    prompts = fields.mapping((read_manifest(run) or {}).get("recipe")).get("prompts") if run.is_dir() else None
+    if isinstance(prompts, str) and not is_world(prompts):
+        raise InputError(
+            f"{run}: its recipe has the domain {prompts}, and only problems of the nano world can be checked; {way_out}"
+        )
+    for file in [*stage_files(run).values()][:1] if run.is_dir() else [run]:
+        if of_world(row for _, row in _problems(file)) is False:
+            raise InputError(
+                f"{shown(file)}: neither the concepts nor the problems of its first {LOOKED_AT} rows are of the nano "
+                f"world, and others cannot be checked; {way_out}"
+            )
+
+
 def truth_of(file: Path) -> Truth:
-    """The truth about the rows of a file. Raises InputError for a row without `problem`."""
-    found = Truth()
-    for row in _rows(file):
-        found.add(row)
-    return found
+    """The truth about the rows of a file. Raises InputError for a missing or empty file, or a row without `problem`."""
+    return _truth(file, may_be_empty=False)
 
 
 def truths(run: Path) -> dict[str, Truth]:
-    """The truth about the rows of each stage."""
-    files = {name: run / f"{stage}.jsonl" for name, stage in STAGES.items()}
-    return {name: truth_of(file) for name, file in files.items() if file.exists()}
+    """The truth about the rows of each stage. Raises InputError for a row without `problem`."""
+    return {name: _truth(file, may_be_empty=True) for name, file in stage_files(run).items()}
+
+
+def _truth(file: Path, *, may_be_empty: bool) -> Truth:
+    found = Truth()
+    for _, row in _problems(file, may_be_empty=may_be_empty):
+        found.add(row)
+    return found
 
 
 def ceiling(run: Path) -> Share:
@@ -64,7 +92,7 @@ def judges(run: Path) -> dict[str, Detection]:
     found = {}
     for name, file in _each(run, "judge"):
         detection = found[name] = Detection()
-        for row in _rows(file):
+        for row in _rows_with_problems(file):
             verdict = _verdict(row, file)
             ratings = fields.mapping(row.get("ratings")) if verdict is not None else None
             detection.unread.add(is_part=verdict is None)
@@ -78,9 +106,9 @@ def filtered(run: Path) -> Detection | None:
     if len(list(_each(run, "judge"))) < 2 or not (run / "filter.jsonl").exists():
         return None
     found = Detection()
-    for row in _rows(run / "filter.jsonl"):
+    for row in _rows_with_problems(run / "filter.jsonl"):
         found.add(finding(row).defects, marked=False)
-    for row in _rows(run / "filter.dropped.jsonl"):
+    for row in _rows_with_problems(run / "filter.dropped.jsonl"):
         found.add(finding(row).defects, marked=None if row.get("reason") in _NO_VERDICT else True)
     return found
 
@@ -94,13 +122,13 @@ def verifiers(run: Path) -> dict[str, Detection]:
     found = {}
     if (run / "verify.jsonl").exists():
         found["verify"] = Detection()
-        for row in _rows(run / "verify.jsonl"):
+        for row in _rows_with_problems(run / "verify.jsonl"):
             _vote(found["verify"], row, marked=False)
-        for row in _rows(run / "verify.dropped.jsonl"):
+        for row in _rows_with_problems(run / "verify.dropped.jsonl"):
             _vote(found["verify"], row, marked=_is_invalid(row.get("reason")) or None)
     for name, file in _each(run, "verify"):
         found[name] = Detection()
-        for row in _rows(file):
+        for row in _rows_with_problems(file):
             valid, invalid, _ = _votes(row)
             if valid is None or invalid is None:
                 raise InputError(f"{file}: row {row.get('id')}: it has no votes in `validity`; verify again")
@@ -143,7 +171,8 @@ def _is_invalid(reason: object) -> bool:
 
 
 def wrong_rows(run: Path) -> Iterator[Row]:
-    """Each row of a run, or of a file, with which something is wrong: its `id`, `where` it stands, and `wrong`.
+    """Each row of a run, or of a file, with which something is wrong: its `id`, or else its place in the file, `where`
+    it stands, the `problem`, and what is `wrong`.
 
     Of a run they are the rows of the first of `STAGES` that it has.
     """
@@ -152,8 +181,7 @@ def wrong_rows(run: Path) -> Iterator[Row]:
         return
     where = {str(row.get("id")): place for place, row in _places(run)}
     labels = {str(row.get("id")): row.get("answer") for row in _rows(run / "label.jsonl")}
-    files = ((name, run / f"{stage}.jsonl") for name, stage in STAGES.items())
-    for name, file in islice((one for one in files if one[1].exists()), 1):
+    for name, file in [*stage_files(run).items()][:1]:
         yield from _wrong(file, where, labels, name)
 
 
@@ -169,12 +197,26 @@ def _places(run: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _wrong(file: Path, where: dict[str, str], labels: dict[str, object], elsewhere: str) -> Iterator[Row]:
-    for row in _rows(file):
-        identity = str(row.get("id"))
-        found = finding({"answer": labels.get(identity), **row})
+    for number, row in _problems(file):
+        name = f"row {number}" if row.get("id") in (None, "") else str(row["id"])
+        found = finding({"answer": labels.get(name), **row})
         if said := list(found.wrong()):
-            yield {"id": identity, "where": where.get(identity, elsewhere), "wrong": said}
+            yield {"id": name, "where": where.get(name, elsewhere), "problem": row["problem"], "wrong": said}
 
 
 def _rows(file: Path) -> Iterator[Row]:
     return read_rows(file, may_be_empty=True) if file.exists() else iter(())
+
+
+def _rows_with_problems(file: Path) -> Iterator[Row]:
+    return (row for _, row in _problems(file)) if file.exists() else iter(())
+
+
+def _problems(file: Path, *, may_be_empty: bool = True) -> Iterator[tuple[int, Row]]:
+    """The rows of a file with their places in it. Raises InputError for a row without `problem`."""
+    for number, row in enumerate(read_rows(file, may_be_empty=may_be_empty), 1):
+        if not isinstance(row.get("problem"), str):
+            raise InputError(
+                f"{shown(file)}, row {number}: it has no text in `problem`; name the field so, or remove the row"
+            )
+        yield number, row

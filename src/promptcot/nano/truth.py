@@ -37,7 +37,6 @@ class Truth:
 
     Attributes:
         levels, right_level: well-posed problems with a level, and those of that level.
-        concepts, concepts_used: sampled concepts; an ill-posed problem uses none.
         with_concepts, all_concepts_used: well-posed problems with sampled concepts, and those that use all of them.
         comparable, wholly_right: problems with level and sampled concepts, and those that are well-posed, of that
             level, and use all the concepts.
@@ -49,8 +48,6 @@ class Truth:
     well_posed: int = 0
     right_level: int = 0
     levels: int = 0
-    concepts: int = 0
-    concepts_used: int = 0
     with_concepts: int = 0
     all_concepts_used: int = 0
     comparable: int = 0
@@ -70,8 +67,6 @@ class Truth:
         self.problems += 1
         self.texts.add(hash_id(found.problem))
         self.masked.add(hash_id(mask_numbers(found.problem)))
-        self.concepts += len(found.concepts)
-        self.concepts_used += len(found.concepts) - len(found.unused)
         self.comparable += found.comparable
         self.wholly_right += found.wholly_right
         self.answers += found.right_answer is not None
@@ -112,11 +107,17 @@ class Truth:
             "label_agreed": Share(self.right_agreed, self.agreed),
         }
 
-    def as_json(self) -> dict[str, Any]:
-        """The counts that the report is made of, as plain values."""
-        counts = {field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"}
+    def as_json(self, rows: int | None = None) -> dict[str, Any]:
+        """The shares of which there are cases, as plain values, with the number of all `rows` if only some of them
+        were checked.
+        """
+        shares = {name: share.as_json() for name, share in self.shares().items() if share.whole}
+        return {"rows": self.problems if rows is None else rows, "checked": self.problems, **shares}
+
+    def counts(self) -> dict[str, Any]:
+        """Counts of distinct texts, of ill-posed problems by reason, and of rationales by kind, as plain values."""
         distinct = {"distinct": len(self.texts), "distinct_without_numbers": len(self.masked)}
-        return {**counts, **distinct, "ill_posed": dict(self.reasons), "rationales": dict(self.kinds)}
+        return {**distinct, "ill_posed": dict(self.reasons), "rationales": dict(self.kinds)}
 
 
 @dataclass

@@ -11,9 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from promptcot.nano.families import FAMILIES
 from promptcot.nano.files import is_world
-from promptcot.nano.findings import finding, sampled_concepts
+from promptcot.nano.findings import finding, of_world
 from promptcot.nano.runs import STAGES
 from promptcot.nano.truth import Truth
 from promptcot.records import Row
@@ -24,8 +23,6 @@ MOST = 4000
 NAMED = 20
 """The most wrong rows of the result that are named."""
 
-_CONCEPTS = frozenset(concept for family in FAMILIES for concept in family.concepts)
-
 
 def worth(prompts: object, files: Mapping[str, Path], result: Path) -> dict[str, Any] | None:
     """What is true of the rows of each stage, with some wrong rows of the `result`, as plain values.
@@ -33,25 +30,20 @@ def worth(prompts: object, files: Mapping[str, Path], result: Path) -> dict[str,
     `files` has the rows of the steps by name. None if the problems of the run are not of the nano world: another domain
     has the `prompts`, or the concepts are others.
     """
-    if not isinstance(prompts, str) or not is_world(prompts) or not _of_the_world(files.get("sample")):
+    if not isinstance(prompts, str) or not is_world(prompts):
+        return None
+    if "sample" not in files or not of_world(_some(files["sample"], 1)):
         return None
     stages = {name: _stage(files[step]) for name, step in STAGES.items() if step in files}
     return {"stages": stages, "wrong": list(islice(_wrong(result), NAMED))} if stages else None
 
 
-def _of_the_world(sample: Path | None) -> bool:
-    row = next(_some(sample, 1), None) if sample is not None else None
-    concepts = sampled_concepts(row) if row is not None else ()
-    return bool(concepts) and _CONCEPTS.issuperset(concepts)
-
-
 def _stage(file: Path) -> dict[str, Any]:
-    """The shares of a file of rows: each a part of `n`, with its interval."""
+    """The shares of a file of rows."""
     found, rows = Truth(), _count(file)
     for row in _problems(file, rows):
         found.add(row)
-    shares = {name: share.as_json() for name, share in found.shares().items() if share.whole}
-    return {"rows": rows, "checked": found.problems, **shares}
+    return found.as_json(rows)
 
 
 def _wrong(file: Path) -> Iterator[Row]:

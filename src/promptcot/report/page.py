@@ -15,6 +15,7 @@ from promptcot.core import fields
 from promptcot.core.criteria import RATINGS
 from promptcot.core.history import History
 from promptcot.core.units import counted
+from promptcot.nano.worth import NAMED
 from promptcot.pages import charts
 from promptcot.pages.formulas import Formulas
 from promptcot.pages.problem import problem_html, shortened
@@ -122,7 +123,9 @@ def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
     beyond = sampled.beyond if sampled else 0
     yield Section("funnel", "From combinations to problems", parts.funnel(funnel_rows(report.steps), beyond))
     if truth := truth_table(report.truth):
-        yield Section("truth", "What is true of it", parts.truth(truth, [*wrong_rows(report.truth)]))
+        command = f"promptcot nano check {shlex.quote(report.directory)} --wrong"
+        wrong = [*wrong_rows(report.truth)]
+        yield Section("truth", "What is true of it", parts.truth(truth, wrong, len(wrong) == NAMED, command))
     if report.problems:
         yield Section(
             "levels", "Levels and pass rates", parts.levels(level_rows(report), _rates(report), report.pass_rate)

@@ -10,6 +10,7 @@ from promptcot.storage.rows import read_rows
 from promptcot.storage.writer import RowWriter
 
 CONCEPTS = [{"concepts": ["primes", "gcd"]}, {"concepts": ["primes", "parity"]}, {"concepts": ["gcd", "parity"]}]
+NANO = "What is the number halfway between 7 and 19?"
 INPUTS = [{"id": "1", "prompt": "p", "foundational_concepts": ["a"], "level": "AIME"}]
 
 
@@ -31,7 +32,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for folder, name in (("no-verdict", "judge-a.jsonl"), ("no-votes", "verify-x.jsonl")):
         (tmp_path / folder).mkdir()
         for file in (name, "generate.jsonl"):
-            jsonl(tmp_path / folder / file, [{"id": "1", "problem": "x"}])
+            jsonl(tmp_path / folder / file, [{"id": "1", "problem": NANO}])
     (tmp_path / "three.toml").write_text('sed = 1\n[run]\nmax_candidates = 0\n[[judge]]\nname = "a"\nmodle = "x"\n')
 
 
@@ -78,7 +79,10 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
     ),
     ("a judge's row without verdict", ["nano", "check", "no-verdict"], 1, ["judge-a.jsonl: row 1", "`judgement`"]),
     ("a voter's row without votes", ["nano", "check", "no-votes"], 1, ["verify-x.jsonl: row 1", "`validity`"]),
-    ("a row without problem", ["nano", "check", "inputs.jsonl"], 1, ["row 1", "`problem`"]),
+    ("a row without problem", ["nano", "check", "inputs.jsonl"], 1, ["inputs.jsonl, row 1", "`problem`"]),
+    ("a check of nothing", ["nano", "check", "nowhere.jsonl"], 1, ["nowhere.jsonl: no such file"]),
+    ("a check of no rows", ["nano", "check", "empty.jsonl"], 1, ["empty.jsonl: the file has no rows"]),
+    ("a check of other problems", ["nano", "check", "problems.jsonl"], 1, ["nano world", "promptcot measure"]),
     ("unknown prompts", [*SAMPLE, "--data_path", "concepts.jsonl", "--prompts", "matth"], 1, ["math"]),
 ]
 
@@ -183,10 +187,10 @@ def test_more_than_can_be_counted_is_wrong_usage(option: str, capsys: pytest.Cap
 
 def test_concepts_that_are_no_texts_are_no_matter_to_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
     jsonl(
-        Path("odd.jsonl"), [{"problem": "?", "foundational_concepts": odd} for odd in (3.5, "ab", {"a": 1}, [[1], {}])]
+        Path("odd.jsonl"), [{"problem": NANO, "foundational_concepts": odd} for odd in (3.5, "ab", {"a": 1}, [[1], {}])]
     )
     assert main(["nano", "check", "odd.jsonl", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["truth"]["rows"]["concepts"] == 0
+    assert "concepts" not in json.loads(capsys.readouterr().out)["truth"]["stages"]["rows"]
 
 
 @pytest.mark.parametrize("host", ["\udcff", "a..b", "a" * 80])

@@ -8,8 +8,20 @@ from typing import Any
 import pytest
 
 from promptcot.cli import main
-from promptcot.nano.findings import FALSE_SUM, ILL_POSED, UNFIT, UNUSED, WRONG_LEVEL, finding, has_problem
+from promptcot.cli.report.truth import truth_lines
+from promptcot.nano.findings import (
+    FALSE_SUM,
+    ILL_POSED,
+    LOOKED_AT,
+    UNFIT,
+    UNUSED,
+    WRONG_LEVEL,
+    finding,
+    has_problem,
+    of_world,
+)
 from promptcot.nano.truth import Detection, Truth
+from promptcot.nano.worth import worth
 
 PROBLEM = "Let A be the larger root of x^2 - 11x + 28 = 0. Find the number halfway between A and 19."
 RATIONALE = """The level AIME asks for 2 steps.
@@ -37,7 +49,7 @@ ROWS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"problem": PROBLEM.replace("28", "27"), "answer": "6"},
         (NO_NUMBER, UNFIT),
         "ill-posed: no such number (larger_root, s = 11, p = 27); rationale does not fit the problem; "
-        "label wrong: 6, not none",
+        "label of an ill-posed problem: 6",
     ),
     "label": ({"answer": "12"}, (), "label wrong: 12, not 13"),
     "no rationale": ({"rationale": "The level AIME asks for 2 steps."}, (), ""),
@@ -92,21 +104,45 @@ def test_an_agreement_counts_if_it_is_a_number(agreement: object, counts: int) -
     assert (truth.answers, truth.agreed) == (1, counts)
 
 
-def test_the_counts_are_those_of_the_rows() -> None:
+def test_shares_and_counts_are_those_of_the_rows() -> None:
     truth = Truth()
     for name in ROWS:
         truth.add(row(name))
     found = truth.as_json()
-    assert {key: found[key] for key in ("problems", "well_posed", "levels", "right_level", "wholly_right")} == {
-        "problems": 8, "well_posed": 7, "levels": 7, "right_level": 6, "wholly_right": 5,
+    assert {key: (one["part"], one["n"]) for key, one in found.items() if isinstance(one, dict)} == {
+        "well_posed": (7, 8), "level": (6, 7), "concepts": (6, 7), "wholly_right": (5, 8), "label": (6, 8),
     }  # fmt: skip
-    assert {key: found[key] for key in ("concepts", "concepts_used", "all_concepts_used")} == {
-        "concepts": 16, "concepts_used": 13, "all_concepts_used": 6,
-    }  # fmt: skip
-    assert (found["answers"], found["right_answers"]) == (8, 6)
-    assert (found["distinct"], found["distinct_without_numbers"]) == (3, 1)
-    assert found["ill_posed"] == {"no such number": 1}
-    assert found["rationales"] == {"design-first": 4, "noisy": 3, "none": 1}
+    assert (found["rows"], found["checked"], truth.as_json(20)["rows"]) == (8, 8, 20)
+    assert truth.counts() == {
+        "distinct": 3,
+        "distinct_without_numbers": 1,
+        "ill_posed": {"no such number": 1},
+        "rationales": {"design-first": 4, "noisy": 3, "none": 1},
+    }
+
+
+FOREIGN: dict[str, Any] = {"problem": "Find the least prime above 7.", "foundational_concepts": ["primes", "parity"]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([SOUND], True),
+        ([{"foundational_concepts": ["parity"]}, {"foundational_concepts": ["factors", "midpoints"]}], True),
+        ([{"problem": "Half a sentence"}, {"problem": PROBLEM[:40]}], False),
+        ([{"problem": f"{PROBLEM[:50]} And so on."}, {"problem": "?"}], True),
+        ([{"problem": PROBLEM, "foundational_concepts": ["concepts of an annotator"]}], True),
+        ([{"problem": "?", "foundational_concepts": ["parity"]}], True),
+        ([FOREIGN, FOREIGN, {**FOREIGN, "foundational_concepts": ["parity"]}], False),
+        ([FOREIGN] * LOOKED_AT + [SOUND], False),
+        ([{"prompt": "Hello", "foundational_concepts": []}], None),
+        ([], None),
+    ],
+)
+def test_rows_are_of_the_world_by_their_concepts_or_by_a_readable_sentence(
+    rows: list[dict[str, Any]], expected: bool | None
+) -> None:
+    assert of_world(rows) is expected
 
 
 @pytest.mark.parametrize(
@@ -199,6 +235,10 @@ def run(tmp_path: Path) -> Path:
     labelled = [row("sound", agreement=1.0), row("unused", agreement=0.75), row("label", agreement=0.5)]
     write(run / "label.jsonl", labelled)
     write(run / "set.jsonl", labelled[:2])
+    steps = ("sample", "generate", "judge-a", "filter", "verify", "label")
+    dropped = {"filter": {"bad": 1}, "verify": {"invalid": 1}}
+    stages = {step: {"dropped": dropped.get(step, {})} for step in steps}
+    (run / "summary.json").write_text(json.dumps({"stages": stages}))
     return run
 
 
@@ -223,13 +263,14 @@ def test_a_run_is_shown_side_by_side(run: Path, capsys: pytest.CaptureFixture[st
 def test_each_wrong_row_is_named_with_its_place(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nano", "check", str(run), "--wrong", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {one["id"]: one["where"] for one in found["wrong"]} == {
+    rows = found["truth"]["wrong"]
+    assert {one["id"]: one["where"] for one in rows} == {
         "unused": "in the set",
         "sum": "dropped by filter: bad",
         "ill-posed": "dropped by verify: invalid: Conditions Consistent",
         "label": "passed label",
     }
-    wrong = {one["id"]: one["wrong"] for one in found["wrong"]}
+    wrong = {one["id"]: one["wrong"] for one in rows}
     assert wrong["label"] == ["label wrong: 12, not 13"]
     assert wrong["unused"] == ["concept unused: factors"]
     assert (found["ceiling"]["part"], found["ceiling"]["n"]) == (5, 5)
@@ -250,9 +291,79 @@ def test_a_run_that_ended_early_and_a_file_are_checked_as_they_are(
     assert "ill-posed  generated  ill-posed: no such number (larger_root" in capsys.readouterr().out
     assert main(["nano", "check", str(tmp_path / "generate.jsonl"), "--wrong"]) == 0
     assert "ill-posed  generate.jsonl  ill-posed: no such number (larger_root" in capsys.readouterr().out
-    (tmp_path / "empty").mkdir()
-    assert main(["nano", "check", str(tmp_path / "empty")]) == 1
-    assert "holds no problems" in capsys.readouterr().err
+
+
+def test_the_shares_of_each_stage_are_those_of_a_summary(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nano", "check", str(run), "--json"]) == 0
+    stages = json.loads(capsys.readouterr().out)["truth"]["stages"]
+    files = {path.stem: path for path in run.glob("*.jsonl")}
+    summary = worth("nano", files, files["set"])
+    assert summary is not None
+    assert {name: {key: one[key] for key in summary["stages"][name]} for name, one in stages.items()} == json.loads(
+        json.dumps(summary["stages"])
+    )
+    assert stages["generated"]["ill_posed"] == {"no such number": 1}
+    assert stages["generated"]["distinct"] == 2
+
+
+def test_the_n_of_a_share_is_printed_where_that_above_is_another() -> None:
+    stage = Truth()
+    for name in ("sound", "ill-posed"):
+        stage.add(row(name))
+    lines = [" ".join(line.split()) for line in truth_lines({"rows": stage}) if "interval" not in line]
+    names = [line.rpartition(" %")[0].rpartition(" ")[0] or line for line in lines]
+    assert names[1:10] == [
+        "problems 2", "well-posed", "level, of the well-posed", "n 1", "concepts, of the well-posed",
+        "wholly right", "n 2", "label right", "rationale design-first",
+    ]  # fmt: skip
+
+
+def test_missing_files_are_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("generate.jsonl", "judge-a.jsonl", "verify.dropped.jsonl"):
+        (run / name).unlink()
+    assert main(["nano", "check", str(run), "--json"]) == 0
+    said = capsys.readouterr()
+    missing = "(missing: generate.jsonl, judge-a.jsonl, verify.dropped.jsonl)"
+    assert missing in json.loads(said.out)["warnings"][0]
+    assert missing in said.err
+    assert "well-posed ones kept" not in said.err
+
+
+def test_a_run_without_problems_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def complaint() -> str:
+        assert main(["nano", "check", str(tmp_path / "run")]) == 1
+        return capsys.readouterr().err
+
+    assert "no such file" in complaint()
+    (tmp_path / "run").mkdir()
+    assert "it has no files of a run" in complaint()
+    write(tmp_path / "run" / "sample.jsonl.partial", [row("sound")])
+    write(tmp_path / "run" / "generate.jsonl.partial", [row("sound")])
+    assert "has not finished; the same `promptcot run` command continues it" in complaint()
+    write(tmp_path / "run" / "sample.jsonl", [row("sound")])
+    (tmp_path / "run" / "summary.json").write_text(json.dumps({"stages": {"sample": {}}}))
+    assert "the run ended before `generate`; run it again with a later --until" in complaint()
+    write(tmp_path / "run" / "generate.jsonl", [])
+    assert "have no rows" in complaint()
+
+
+def test_problems_of_another_domain_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "recipe.json").write_text(json.dumps({"recipe": {"prompts": "math"}}))
+    assert main(["nano", "check", str(run)]) == 1
+    assert "its recipe has the domain math" in capsys.readouterr().err
+    write(run / "foreign.jsonl", [FOREIGN])
+    assert main(["nano", "check", str(run / "foreign.jsonl")]) == 1
+    assert "foreign.jsonl: neither the concepts nor the problems" in capsys.readouterr().err
+
+
+def test_a_row_is_named_by_its_place_if_it_has_no_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named, unnamed = row("sound"), {key: value for key, value in row("level").items() if key != "id"}
+    write(tmp_path / "a.jsonl", [named, unnamed])
+    assert main(["nano", "check", str(tmp_path / "a.jsonl"), "--wrong"]) == 0
+    assert "row 2  a.jsonl  level wrong" in capsys.readouterr().out
+    write(tmp_path / "a.jsonl", [named, {**named, "problem": None}])
+    assert main(["nano", "check", str(tmp_path / "a.jsonl")]) == 1
+    assert "a.jsonl, row 2: it has no text in `problem`" in capsys.readouterr().err
 
 
 def test_replies_that_cannot_be_read_find_nothing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from promptcot import domains
 from promptcot.cli.report.truth import worth_lines
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.nano import worth as worth_module
-from promptcot.nano.worth import worth
+from promptcot.nano.worth import NAMED, worth
 from promptcot.pipeline.plan import steps_of
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import parse
@@ -120,7 +120,7 @@ def test_only_a_sample_of_a_large_file_is_checked_and_its_size_is_stated(
     [
         ("math", SOUND),
         ({"name": "nano"}, SOUND),
-        ("nano", {**SOUND, "foundational_concepts": ["integer roots", "homothety"]}),
+        ("nano", {"problem": "x", "foundational_concepts": ["integer roots", "homothety"]}),
         ("nano", {"problem": "x"}),
     ],
 )
@@ -147,6 +147,12 @@ def test_the_report_shows_it_and_names_wrong_rows(tmp_path: Path, made: dict[str
     assert 'href="#truth">What is true of it' in page
     assert "label wrong: 12, not 13" in page
     assert "n = 4" in page
+    assert f"<code>promptcot nano check {run} --wrong</code>" in page
+    assert "The first" not in page
+    truth = json.loads((run / "summary.json").read_text())["truth"]
+    many = {**truth, "wrong": [{"id": "1", "problem": "x", "wrong": ["y"]}] * NAMED}
+    (run / "summary.json").write_text(json.dumps({**summary, "truth": many}))
+    assert f"The first {NAMED} that were found" in report_html(gather(run))
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,12 @@ _LONGEST = 2000
 _LONGEST_NAME, _MOST_FILES = 200, 10
 _LONGEST_FORMULAS = 200_000
 """Longer texts are printed with their formulas as source."""
+UNFINISHED = "this run has not finished; the same `promptcot run` command continues it"
 _WORDS = {True: ["right"], False: ["wrong"], None: []}
 _STATES = {
     "finished": "finished",
     "being written": "a process is writing this run; the output below is incomplete",
-    "interrupted": "this run has not finished; the same `promptcot run` command continues it",
+    "interrupted": UNFINISHED,
     "incomplete": "files of this run are missing; the output below is incomplete",
 }
 

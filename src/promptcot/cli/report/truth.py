@@ -17,9 +17,10 @@ from promptcot.records import Row
 HOW_MARKED = (
     "how well judges and verifiers find the rows with defects: a judge marks a row by a verdict of acceptable or bad, "
     "a verifier by invalid; recall: of the rows with a defect, those marked; precision: of the marked rows, those with "
-    "a defect; false alarms: of the rows without a defect, those marked or without a verdict, since they are lost; a "
-    "verdict may be perfect in spite of a defect (that of judge-a with one unused concept of three, or a level that is "
-    "off by one), so the last column says for how many rows the rating of the defect itself is not perfect"
+    "a defect; false alarms: of the rows without a defect, those marked or without a verdict, since they are lost; "
+    "by its rating: of the rows with a defect, those where the judge's rating of it is not perfect, since the verdict "
+    "may be perfect in spite of it; rating not perfect: n rows, with the share that has a defect of that rating as "
+    "precision (nano/README.md explains all numbers)"
 )
 WRONG = "wrong rows: id, where the row stands, and what is wrong with it"
 _INTERVAL = "  95 % interval"
@@ -35,7 +36,7 @@ def truth_lines(truths: Mapping[str, Truth]) -> Iterator[str]:
     rows = [("", *truths), ("problems", *(f"{one.problems:,}" for one in found))]
     rows += _share_rows([one.shares() for one in found], [one.problems for one in found])
     kept = [Share(one.well_posed, found[0].well_posed) for one in found[1:]]
-    if kept:
+    if kept and "generated" in truths:
         rows.append(("well-posed ones kept", "", *map(_percent, kept)))
     for kind in KINDS:
         if any(one.kinds[kind] for one in found):
@@ -62,17 +63,17 @@ def worth_lines(worth: Mapping[str, Any], run: Path) -> Iterator[str]:
 
 
 def _share_rows(stages: Sequence[Mapping[str, Share]], problems: Sequence[int]) -> Iterator[tuple[str, ...]]:
-    """Each share with its interval; its n only where neither the problems nor a row above have the same numbers."""
-    said = [tuple(problems)]
+    """Each share with its interval; its n only where that differs from the last numbers above, of problems or of n."""
+    said = tuple(problems)
     for key, name in SHARES.items():
         parts = [one[key] for one in stages]
         counts = tuple(part.whole for part in parts)
         if any(counts):
             yield (name, *map(_percent, parts))
             yield (_INTERVAL, *map(_narrow_bounds, parts))
-            if counts not in said:
+            if counts != said:
                 yield ("  n", *(f"{n:,}" for n in counts))
-                said.append(counts)
+                said = counts
 
 
 def _of_json(share: Mapping[str, Any] | None) -> Share:
