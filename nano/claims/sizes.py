@@ -31,7 +31,7 @@ class Sizes:
     problems: int = 200
     least: int = 60
     tokens: float = 0.3e6
-    growing: tuple[int, int, int] = (300, 900, 2400)
+    growing: tuple[int, int, int] = (250, 750, 2200)
     growing_tokens: float = 1e6
     distilled_tokens: float = 2.5e6
     benchmark: int = 200
