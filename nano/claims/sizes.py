@@ -21,6 +21,7 @@ class Sizes:
             those of its training.
         growing: numbers of problems of `more`, whose trainings have `growing_tokens`; the largest also of `distilled`,
             with `distilled_tokens`.
+        rate: the learning rate of all students. At ten times this rate they forget more than they learn.
         benchmark, samples: held-out problems on which a student is tested, and answers to each.
     """
 
@@ -32,11 +33,12 @@ class Sizes:
     least: int = 60
     tokens: float = 0.3e6
     growing: tuple[int, int, int] = (250, 750, 2200)
-    growing_tokens: float = 1e6
-    distilled_tokens: float = 2.5e6
+    growing_tokens: float = 0.6e6
+    distilled_tokens: float = 1.2e6
+    rate: float = 2e-4
     benchmark: int = 200
     samples: int = 2
 
 
 FULL = Sizes()
-SMALLEST = Sizes(4e3, 8, (12, 12, 12), (12, 12, 12), 9, 3, 4e3, (3, 6, 12), 4e3, 4e3, 8, 1)
+SMALLEST = Sizes(4e3, 8, (12, 12, 12), (12, 12, 12), 9, 3, 4e3, (3, 6, 12), 4e3, 4e3, 2e-4, 8, 1)

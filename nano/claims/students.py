@@ -26,7 +26,6 @@ from promptcot.nano.findings import finding
 from promptcot.records import Row as Fields
 from promptcot.storage.rows import read_rows
 
-RATE = 2e-3
 ACCURACY = {"accuracy": "accuracy", **{level: level for level in LEVELS}}
 TRUTH = {
     "well_posed": "well-posed",
@@ -34,7 +33,7 @@ TRUTH = {
     "problems": "problems",
     **{f"problems_{level}": f"of {level}" for level in LEVELS},
 }
-TESTS = ("benchmark", "samples")
+TESTS = ("rate", "benchmark", "samples")
 """The sizes that every student depends on."""
 
 
@@ -77,7 +76,7 @@ def student(case: Case, rows: Sequence[Row], tokens: float, teacher: str = "teac
     taught = [(row, found) for row in rows if (found := row.base if teacher == "base" else row.teacher).traces]
     if not taught:
         raise SystemExit(f"{case.claim}, {case.variant}: the pool has no answered problem for it")
-    training = Training(case.training, "solver", tokens, start="base", rate=RATE, seed=case.seed, checks=0)
+    training = Training(case.training, "solver", tokens, start="base", rate=case.sizes.rate, seed=case.seed, checks=0)
     fit(training, case.out, source([(row.problem, found.traces) for row, found in taught], case.seed))
     return {**tested(case, case.out / case.training), **truth(taught)}
 
@@ -153,6 +152,6 @@ def share(hits: Sequence[bool]) -> float:
 def about(sizes: Sizes, tokens: float) -> str:
     """The sizes of a claim about students, for a reader."""
     return (
-        f"Each student learns {tokens / 1e6:g} M tokens and gives {sizes.samples} answers to each of the "
+        f"Each student learns {tokens / 1e6:g} M tokens at a learning rate of {sizes.rate:g} and gives {sizes.samples} answers to each of the "
         f"{sizes.benchmark} problems of the benchmark."
     )
