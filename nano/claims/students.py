@@ -152,6 +152,6 @@ def share(hits: Sequence[bool]) -> float:
 def about(sizes: Sizes, tokens: float) -> str:
     """The sizes of a claim about students, for a reader."""
     return (
-        f"Each student learns {tokens / 1e6:g} M tokens at a learning rate of {sizes.rate:g} and gives {sizes.samples} answers to each of the "
-        f"{sizes.benchmark} problems of the benchmark."
+        f"Each student learns {tokens / 1e6:g} M tokens at a learning rate of {sizes.rate:g}, and gives "
+        f"{sizes.samples} answers to each of the {sizes.benchmark} problems of the benchmark."
     )
