@@ -11,6 +11,7 @@ from promptcot.cli.options import model_of, told
 from promptcot.cli.report.console import Console, print_summary, say_all, warn
 from promptcot.cli.report.prompts import preview
 from promptcot.core.shards import Part
+from promptcot.errors import PromptCoTError
 from promptcot.nano.findings import of_world
 from promptcot.pipeline import execute
 from promptcot.pipeline.job import Ask, StageJob
@@ -78,8 +79,16 @@ def _warn_of_other_problems(asks: Sequence[Ask]) -> None:
     """A model that nobody named is an embedded one; its replies to other problems than those of nano mean nothing."""
     for ask in asks:
         is_default = "model" not in ask.model.model_fields_set and not ask.model.unnamed
-        if is_default and of_world(item.row for item in ask.items()) is False:
+        if is_default and _are_of_another_world(ask):
             warn(
                 f"nano:{ask.role} knows only the nano world, and these problems are not of it; name a model with "
                 "--model-path, or a server with --base-url"
             )
+
+
+def _are_of_another_world(ask: Ask) -> bool:
+    """Whether the first rows are. What cannot be read, the run itself reports, when it comes to it."""
+    try:
+        return of_world(item.row for item in ask.items()) is False
+    except PromptCoTError:
+        return False

@@ -192,7 +192,7 @@ def test_the_main_pool_is_answered_by_both_models(monkeypatch: pytest.MonkeyPatc
     asked = pipeline(monkeypatch)[1:]
     found = made(tmp_path, MAIN, asked, tmp_path / "calls")
     assert [row.problem for row in found] == [WRITTEN[name] for name in ("good", "rejected", "unclear")]
-    assert {(row.teacher.label, row.base.label, row.base.rate) for row in found} == {("7", "7", 7 / 8)}
+    assert {(row.teacher.label, row.base.label, row.base.rate) for row in found} == {("7", "7", 3 / 4)}
 
 
 def test_a_step_with_unusable_replies_ends_the_making_of_a_pool(
