@@ -36,7 +36,7 @@ def dense(concepts: Sequence[str], level: str, judge: str, rng: random.Random) -
     judgement = judge_text(asked, level, text, judge)
     if judgement is None:
         raise DesignError("too long to judge")
-    return Draft(asked, level, text, ("dense",), judgement)
+    return Draft(asked, level, text, judgement)
 
 
 def _badly(family: Family, rng: random.Random, reference: int) -> Drawn | None:

@@ -52,15 +52,11 @@ _RESULT = re.compile(r"(?<==)\d+$")
 
 @dataclass(frozen=True)
 class Draft:
-    """Material under judgement, the kinds of defect that were planted, and the true judgement.
-
-    `kinds` is empty where nothing was planted; the texts of `dense` have "dense" there instead of single defects.
-    """
+    """Material under judgement, and the true judgement."""
 
     concepts: tuple[str, ...]
     level: str
     material: str
-    kinds: tuple[str, ...]
     judgement: Judgement
 
 
@@ -79,7 +75,7 @@ def draft(
         text = _text(tuple(concepts), level, chosen, way, rng)
         judgement = judge_text(concepts, level, text, judge) if text else None
         if text and judgement and _as_planted(judgement, chosen):
-            return Draft(tuple(concepts), level, text, chosen, judgement)
+            return Draft(tuple(concepts), level, text, judgement)
     raise DesignError(f"no draft for {', '.join(concepts)} with {', '.join(chosen)}")
 
 
