@@ -1,4 +1,7 @@
-"""A cold start from 50 seed problems to problems by the trained generator, as a user runs it."""
+"""A cold start from 120 seed problems to problems by the trained generator, as a user runs it.
+
+The embedded annotator designs about three of ten problems rightly (nano/CARD.md), and the judges drop most others.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from promptcot.storage.rows import read_rows
 
 pytestmark = pytest.mark.engines
 
-SEEDS, PROMPTS = 50, 24
-TRAINING = ["schedule.epochs=16", "schedule.micro_batch=1", "schedule.warmup_steps=5", "watch.samples=0"]
+SEEDS, PROMPTS = 120, 24
+TRAINING = ["schedule.epochs=14", "schedule.micro_batch=1", "schedule.warmup_steps=5", "watch.samples=0"]
 SMALL = ["--set", f"seeds.limit={SEEDS}", "--set", f"generator.set={json.dumps(TRAINING)}", "--target", str(PROMPTS)]
 
 
@@ -28,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_seed_problems_to_training_rows_nothing_is_lost_unseen(folder: Path) -> None:
     stages = ("extracted", "explained", "judged-a", "judged-b", "accepted", "rows")
     counts = [sum(1 for _ in read_rows(folder / f"{name}.jsonl")) for name in stages]
-    assert SEEDS >= counts[0] >= counts[1] == counts[2] == counts[3] >= counts[4] >= counts[5] >= SEEDS // 2
+    assert SEEDS >= counts[0] >= counts[1] == counts[2] == counts[3] >= counts[4] >= counts[5] >= SEEDS // 4
     for row in read_rows(folder / "rows.jsonl"):
         assert not isinstance(parse(row["completion"]), Unreadable)
         assert all(concept in row["prompt"] for concept in row["foundational_concepts"])
