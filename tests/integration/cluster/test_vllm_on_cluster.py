@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
-from torch.nn.functional import pad
 
-from promptcot import nano
 from promptcot.storage.rows import read_rows
 from tests.integration.cluster.clusters import Nodes, command
+from tests.integration.even_heads import even_heads
 from tests.programs import finished
 
 pytestmark = pytest.mark.engines
 
 CANDIDATES, TARGET = 2000, 20
-HEADS = 8
 
 
 def calls(directory: Path, stage: str) -> int:
@@ -43,21 +39,6 @@ def test_a_run_streams_through_servers_on_three_nodes(nodes: Nodes, tmp_path: Pa
     assert len(list(read_rows(tmp_path / "x" / "filter.jsonl"))) == TARGET
 
 
-def even_heads(folder: Path) -> Path:
-    """The embedded generator with eight attention heads, of which three add nothing: five cannot be cut in two."""
-    shutil.copytree(nano.path("generator"), folder)
-    config = json.loads((folder / "config.json").read_bytes())
-    more = (HEADS - config["num_attention_heads"]) * config["head_dim"]
-    changed = {"num_attention_heads": HEADS, "num_key_value_heads": HEADS}
-    (folder / "config.json").write_text(json.dumps({**config, **changed}))
-    weights = load_file(folder / "model.safetensors")
-    for name, weight in weights.items():
-        if ".self_attn." in name:
-            weights[name] = pad(weight, (0, more, 0, 0) if "o_proj" in name else (0, 0, 0, more)).contiguous()
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
-
-
 def test_a_server_over_two_nodes_answers(nodes: Nodes, tmp_path: Path) -> None:
     """Cut in two by tensor parallelism: vLLM's CPU build cannot divide the layers over machines."""
     sampled = finished(
@@ -65,18 +46,8 @@ def test_a_server_over_two_nodes_answers(nodes: Nodes, tmp_path: Path) -> None:
     )
     assert sampled.returncode == 0, sampled.stderr
     line = command("generate", "--data-path", tmp_path / "s.jsonl", "--output-path", tmp_path / "g.jsonl")
-    line += [
-        "--model-path",
-        even_heads(tmp_path / "generator"),
-        "--engine",
-        "vllm",
-        "--dtype",
-        "float32",
-        "--max-len",
-        "300",
-        "--concurrency",
-        "8",
-    ]
+    line += ["--model-path", even_heads("generator", tmp_path / "generator"), "--max-len", "300"]
+    line += ["--engine", "vllm", "--dtype", "float32", "--concurrency", "8"]
     line += ["--engine-args", "--tensor-parallel-size 2 --pipeline-parallel-size 1"]
     done = finished([*line, "--actors", "1", "--nodes-per-actor", "2", *nodes.options])
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.even_heads import even_heads
 from tests.integration.training.test_processes import (
     EVERY,
     PLAIN,
@@ -18,15 +19,16 @@ from tests.integration.training.trainings import logged, write_recipe, write_row
 
 pytestmark = pytest.mark.engines
 
-# a model with four heads; 127 tokens cannot be halved
-SETTINGS = {"model__path": "'nano:judge-a'", "schedule__max_length": 127, "data__validation": 0.1, "watch__samples": 2}
+# 127 tokens cannot be halved
+SETTINGS = {"schedule__max_length": 127, "data__validation": 0.1, "watch__samples": 2}
 
 
 def test_two_processes_that_share_each_packed_sequence_learn_what_one_does(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", 96)
     write_recipe(tmp_path / "small.toml")
-    finished(tmp_path, PLAIN, "one", **SETTINGS)
-    two = {**SETTINGS, "parallelism__devices": 2, "parallelism__context": 2, "parallelism__zero": 2}
+    alone = {**SETTINGS, "model__path": f"'{even_heads('judge-a', tmp_path / 'start')}'"}
+    finished(tmp_path, PLAIN, "one", **alone)
+    two = {**alone, "parallelism__devices": 2, "parallelism__context": 2, "parallelism__zero": 2}
     killed_after_a_checkpoint(tmp_path, PLAIN, "two", "--processes", "2", **two)
     assert f"resuming from step {EVERY}" in finished(tmp_path, PLAIN, "two", "--processes", "2", **two)
     for ours, theirs in zip(logged(tmp_path / "two"), logged(tmp_path / "one"), strict=True):

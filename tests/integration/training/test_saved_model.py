@@ -32,8 +32,8 @@ torch.set_num_threads(1)
 RANK, ALPHA = 4, 16
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
 QUESTIONS = (
-    "Determine the number of integers from 1 to 207 that are divisible by 4.",
-    "Determine the number of lattice points on the segment from (0, 0) to (40, 24).",
+    "Find the midpoint of 3 and 9 on the number line.",
+    "Determine the larger root of x^2 - 11x + 28 = 0.",
 )
 
 
