@@ -12,13 +12,11 @@ from promptcot.cli.report.truth import truth_lines
 from promptcot.nano.findings import (
     FALSE_SUM,
     ILL_POSED,
-    LOOKED_AT,
     UNFIT,
     UNUSED,
     WRONG_LEVEL,
     finding,
     has_problem,
-    of_world,
 )
 from promptcot.nano.truth import Detection, Truth
 from promptcot.nano.worth import worth
@@ -122,27 +120,6 @@ def test_shares_and_counts_are_those_of_the_rows() -> None:
 
 
 FOREIGN: dict[str, Any] = {"problem": "Find the least prime above 7.", "foundational_concepts": ["primes", "parity"]}
-
-
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([SOUND], True),
-        ([{"foundational_concepts": ["parity"]}, {"foundational_concepts": ["factors", "midpoints"]}], True),
-        ([{"problem": "Half a sentence"}, {"problem": PROBLEM[:40]}], False),
-        ([{"problem": f"{PROBLEM[:50]} And so on."}, {"problem": "?"}], True),
-        ([{"problem": PROBLEM, "foundational_concepts": ["concepts of an annotator"]}], True),
-        ([{"problem": "?", "foundational_concepts": ["parity"]}], True),
-        ([FOREIGN, FOREIGN, {**FOREIGN, "foundational_concepts": ["parity"]}], False),
-        ([FOREIGN] * LOOKED_AT + [SOUND], False),
-        ([{"prompt": "Hello", "foundational_concepts": []}], None),
-        ([], None),
-    ],
-)
-def test_rows_are_of_the_world_by_their_concepts_or_by_a_readable_sentence(
-    rows: list[dict[str, Any]], expected: bool | None
-) -> None:
-    assert of_world(rows) is expected
 
 
 @pytest.mark.parametrize(
